@@ -1,0 +1,12 @@
+/** Bits of the page table's bytes: what the guest may do with a page, and what the translator keeps there. */
+export const PAGE_SHIFT = 12;
+export const PAGE_SIZE = 4096;
+export const Page = {
+  read: 1,
+  write: 2,
+  execute: 4,
+  /** Translated instructions lie in this page: a write must drop them first. */
+  code: 8,
+  /** The page is mapped (it may still have no permission: PROT_NONE). */
+  mapped: 16,
+} as const;
