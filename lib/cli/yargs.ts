@@ -1,0 +1,25 @@
+/**
+ * The command line as yargs sees it: help, usage errors and every command but `run`, whose own options are read without
+ * yargs (see main.ts). Each command is a file in `commands/`.
+ */
+import yargs, { type Argv } from 'yargs';
+import { sysrootCommand } from './commands/sysroot.js';
+import { ExitStatus, Failure } from './failure.js';
+
+export function commandLine(args: readonly string[]): Argv {
+  return yargs([...args])
+    .scriptName('bridge86')
+    .usage('$0 <command>\n$0 PROGRAM [ARGUMENTS...]   the same as: $0 run PROGRAM [ARGUMENTS...]')
+    .command(sysrootCommand)
+    .demandCommand(1, 1, 'no command and no program is given')
+    .strict()
+    .version()
+    .help()
+    .alias('help', 'h')
+    .wrap(process.stdout.isTTY ? Math.min(process.stdout.columns, 110) : 100)
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      if (error) throw error;
+      throw new Failure(`${message ?? 'wrong usage'} (bridge86 --help tells more)`, ExitStatus.usage);
+    });
+}
