@@ -1,0 +1,34 @@
+#!/bin/bash
+# Builds the guest programs from their sources into tests/guests/bin (or the directory given), by gcc -m32 and nasm.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:-$here/bin}
+mkdir -p "$out/bench"
+
+common=(-m32 -O2 -Wall -Wextra -std=gnu11 -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none
+  -fno-ident -Wl,--build-id=none)
+# Not `-s`: the symbols are small and name functions in what the emulator prints.
+bare=("${common[@]}" -march=i686 -ffreestanding -fno-builtin -fno-math-errno -fno-tree-loop-distribute-patterns
+  -nostdlib -I "$here/include" -Wl,-z,noseparate-code)
+static=("${bare[@]}" -static -fno-pie -no-pie)
+
+for source in "$here"/src/*.asm; do
+  name=$(basename "$source" .asm)
+  nasm -f elf32 -o "$out/$name.o" "$source"
+  ld -m elf_i386 -z noseparate-code -o "$out/$name" "$out/$name.o"
+  rm "$out/$name.o"
+done
+for name in arguments status primes integers floats self-modifying faults processes files time signals; do
+  gcc "${static[@]}" -o "$out/$name" "$here/src/$name.c" -lgcc
+done
+gcc "${bare[@]}" -fPIE -static-pie -o "$out/pie" "$here/src/pie.c"
+gcc "${common[@]}" -march=i686 -o "$out/dynamic" "$here/src/dynamic.c" -lm
+
+sse2=(-march=pentium4 -msse2 -mfpmath=sse)
+for name in sieve sha256 quicksort fib bytecode strings; do
+  gcc "${static[@]}" -o "$out/bench/$name" "$here/bench/$name.c" -lgcc
+done
+for name in matmul nbody; do
+  gcc "${static[@]}" -mfpmath=387 -o "$out/bench/$name-x87" "$here/bench/$name.c" -lgcc
+  gcc "${static[@]}" "${sse2[@]}" -o "$out/bench/$name-sse2" "$here/bench/$name.c" -lgcc
+done
