@@ -1,0 +1,557 @@
+/**
+ * Addition, multiplication, division, square root, comparison and remainder of 80-bit numbers in integer arithmetic.
+ * Each function takes unpacked operands and leaves value, exceptions and C1 in `result` (see float80.ts).
+ */
+import {
+  BIAS,
+  C0,
+  C2,
+  C3,
+  DENORMAL,
+  EXPONENT,
+  INVALID,
+  Kind,
+  ROUND_DOWN,
+  ROUND_MASK,
+  SIGN,
+  ZERO_DIVIDE,
+  borrowOf,
+  carryOf,
+  compareMantissas,
+  denormalStops,
+  invalid,
+  kindOf,
+  multiplyHigh,
+  nanOperands,
+  quietNan,
+  result,
+  roundAndPack,
+  roundAndPack64,
+  setInfinity,
+  setResult,
+  setZero,
+} from './float80.js';
+
+const TOP_BIT = 0x80000000 | 0;
+
+/** Both operands normal numbers: the one test of every fast path. */
+function areNormal(aSe: number, aHigh: number, bSe: number, bHigh: number): boolean {
+  return (aHigh & bHigh) < 0 && ((aSe + 1) & EXPONENT) > 1 && ((bSe + 1) & EXPONENT) > 1;
+}
+
+/** Leading zeros of a non-zero 64-bit number. */
+function leadingZeros(high: number, low: number): number {
+  return high !== 0 ? Math.clz32(high) : 32 + Math.clz32(low);
+}
+export function shiftLeftHigh(high: number, low: number, count: number): number {
+  if (count === 0) return high;
+  return count < 32 ? (high << count) | (low >>> (32 - count)) : low << (count - 32);
+}
+export function shiftLeftLow(low: number, count: number): number {
+  return count < 32 ? low << count : 0;
+}
+
+/** The finite operand in normalised form: its exponent may become zero or negative. */
+export const normal = { exponent: 0, high: 0, low: 0 };
+export function normalise(signExponent: number, high: number, low: number): void {
+  const exponent = signExponent & EXPONENT;
+  const shift = leadingZeros(high, low);
+  normal.exponent = (exponent === 0 ? 1 : exponent) - shift;
+  normal.high = shiftLeftHigh(high, low, shift);
+  normal.low = shiftLeftLow(low, shift);
+}
+
+/** a + b, or a - b when `negate` is 0x8000. */
+export function add(
+  aSe: number,
+  aHigh: number,
+  aLow: number,
+  bSe: number,
+  bHigh: number,
+  bLow: number,
+  negate: number,
+): void {
+  if (areNormal(aSe, aHigh, bSe, bHigh)) {
+    addNormal(aSe & SIGN, aSe & EXPONENT, aHigh, aLow, (bSe ^ negate) & SIGN, bSe & EXPONENT, bHigh, bLow);
+    return;
+  }
+  if (nanOperands(aSe, aHigh, aLow, bSe, bHigh, bLow)) return;
+  const aKind = kindOf(aSe, aHigh, aLow);
+  const bKind = kindOf(bSe, bHigh, bLow);
+  const aSign = aSe & SIGN;
+  const bSign = (bSe ^ negate) & SIGN;
+  if (aKind === Kind.infinity && bKind === Kind.infinity && aSign !== bSign) return invalid();
+  if ((aKind === Kind.denormal || bKind === Kind.denormal) && denormalStops()) return;
+  if (aKind === Kind.infinity) return setInfinity(aSign);
+  if (bKind === Kind.infinity) return setInfinity(bSign);
+  if (aKind === Kind.zero && bKind === Kind.zero) {
+    return setZero(aSign === bSign ? aSign : zeroSign());
+  }
+  if (aKind === Kind.zero) {
+    normalise(bSe, bHigh, bLow);
+    return roundAndPack(bSign, normal.exponent, normal.high, normal.low, 0);
+  }
+  normalise(aSe, aHigh, aLow);
+  const { exponent, high, low } = normal;
+  if (bKind === Kind.zero) return roundAndPack(aSign, exponent, high, low, 0);
+  normalise(bSe, bHigh, bLow);
+  addNormal(aSign, exponent, high, low, bSign, normal.exponent, normal.high, normal.low);
+}
+
+/** The sign of an exact zero difference. */
+function zeroSign(): number {
+  return (result.control & ROUND_MASK) === ROUND_DOWN ? SIGN : 0;
+}
+
+function addNormal(
+  aSign: number,
+  aExponent: number,
+  aHigh: number,
+  aLow: number,
+  bSign: number,
+  bExponent: number,
+  bHigh: number,
+  bLow: number,
+): void {
+  // The larger magnitude first; for a sum only the exponents matter.
+  let distance = aExponent - bExponent;
+  if (distance < 0 || (distance === 0 && aSign !== bSign && compareMantissas(aHigh, aLow, bHigh, bLow) < 0)) {
+    let swap = aHigh;
+    aHigh = bHigh;
+    bHigh = swap;
+    swap = aLow;
+    aLow = bLow;
+    bLow = swap;
+    swap = aSign;
+    aSign = bSign;
+    bSign = swap;
+    aExponent = bExponent;
+    distance = -distance;
+  }
+  let extra = 0;
+  if (distance >= 32) {
+    if (distance > 66) {
+      extra = 1;
+      bLow = 0;
+    } else {
+      const count = distance & 31;
+      const far = distance >= 64;
+      // Two or one whole words go down, then the rest of the distance.
+      if (count === 0) {
+        extra = far ? bHigh | (bLow !== 0 ? 1 : 0) : bLow;
+      } else {
+        const lost = far ? (bHigh << (32 - count)) | bLow : bLow << (32 - count);
+        extra = (far ? bHigh >>> count : (bLow >>> count) | (bHigh << (32 - count))) | (lost !== 0 ? 1 : 0);
+      }
+      bLow = far ? 0 : (bHigh >>> count) | 0;
+    }
+    bHigh = 0;
+  } else if (distance > 0) {
+    extra = bLow << (32 - distance);
+    bLow = (bLow >>> distance) | (bHigh << (32 - distance));
+    bHigh = bHigh >>> distance;
+  }
+  if (aSign === bSign) {
+    let low = (aLow + bLow) | 0;
+    const carry = carryOf(aLow, bLow, low);
+    let high = (aHigh + bHigh + carry) | 0;
+    if (carryOf(aHigh, bHigh, high) !== 0) {
+      extra = (extra >>> 1) | (extra & 1) | (low << 31);
+      low = (low >>> 1) | (high << 31);
+      high = (high >>> 1) | TOP_BIT;
+      aExponent++;
+    }
+    roundAndPack(aSign, aExponent, high, low, extra);
+    return;
+  }
+  const difference = -extra | 0;
+  const borrow = extra !== 0 ? 1 : 0;
+  let low = (aLow - bLow - borrow) | 0;
+  let high = (aHigh - bHigh - borrowOf(aLow, bLow, low)) | 0;
+  extra = difference;
+  if (high >= 0) {
+    if (high === 0) {
+      if ((low | extra) === 0) return setZero(zeroSign());
+      if (low === 0) {
+        high = extra;
+        extra = 0;
+        aExponent -= 64;
+      } else {
+        high = low;
+        low = extra;
+        extra = 0;
+        aExponent -= 32;
+      }
+    }
+    const shift = Math.clz32(high);
+    if (shift !== 0) {
+      high = (high << shift) | (low >>> (32 - shift));
+      low = (low << shift) | (extra >>> (32 - shift));
+      extra = extra << shift;
+      aExponent -= shift;
+    }
+  }
+  roundAndPack(aSign, aExponent, high, low, extra);
+}
+
+export function multiply(aSe: number, aHigh: number, aLow: number, bSe: number, bHigh: number, bLow: number): void {
+  const sign = (aSe ^ bSe) & SIGN;
+  if (areNormal(aSe, aHigh, bSe, bHigh)) {
+    multiplyNormal(sign, (aSe & EXPONENT) + (bSe & EXPONENT), aHigh, aLow, bHigh, bLow);
+    return;
+  }
+  if (nanOperands(aSe, aHigh, aLow, bSe, bHigh, bLow)) return;
+  const aKind = kindOf(aSe, aHigh, aLow);
+  const bKind = kindOf(bSe, bHigh, bLow);
+  if ((aKind === Kind.infinity && bKind === Kind.zero) || (aKind === Kind.zero && bKind === Kind.infinity))
+    return invalid();
+  if ((aKind === Kind.denormal || bKind === Kind.denormal) && denormalStops()) return;
+  if (aKind === Kind.infinity || bKind === Kind.infinity) return setInfinity(sign);
+  if (aKind === Kind.zero || bKind === Kind.zero) return setZero(sign);
+  normalise(aSe, aHigh, aLow);
+  const { exponent, high, low } = normal;
+  normalise(bSe, bHigh, bLow);
+  multiplyNormal(sign, exponent + normal.exponent, high, low, normal.high, normal.low);
+}
+
+/** @param exponents sum of the biased exponents */
+function multiplyNormal(
+  sign: number,
+  exponents: number,
+  aHigh: number,
+  aLow: number,
+  bHigh: number,
+  bLow: number,
+): void {
+  const lowLow = multiplyHigh(aLow, bLow);
+  const crossA = Math.imul(aHigh, bLow);
+  const crossB = Math.imul(aLow, bHigh);
+  let extra = (lowLow + crossA) | 0;
+  let carry = carryOf(lowLow, crossA, extra);
+  const middle = (extra + crossB) | 0;
+  carry += carryOf(extra, crossB, middle);
+  extra = middle;
+  const upperA = multiplyHigh(aHigh, bLow);
+  const upperB = multiplyHigh(aLow, bHigh);
+  const upperC = Math.imul(aHigh, bHigh);
+  let low = (upperA + upperB) | 0;
+  let high = multiplyHigh(aHigh, bHigh) + carryOf(upperA, upperB, low);
+  const sum = (low + upperC) | 0;
+  high += carryOf(low, upperC, sum);
+  low = (sum + carry) | 0;
+  high = (high + carryOf(sum, carry, low)) | 0;
+  const sticky = Math.imul(aLow, bLow) !== 0 ? 1 : 0;
+  let exponent = exponents - BIAS + 1;
+  if (high >= 0) {
+    high = (high << 1) | (low >>> 31);
+    low = (low << 1) | (extra >>> 31);
+    extra = extra << 1;
+    exponent--;
+  }
+  roundAndPack(sign, exponent, high, low, extra | sticky);
+}
+
+export function divide(aSe: number, aHigh: number, aLow: number, bSe: number, bHigh: number, bLow: number): void {
+  const sign = (aSe ^ bSe) & SIGN;
+  if (areNormal(aSe, aHigh, bSe, bHigh)) {
+    divideNormal(sign, (aSe & EXPONENT) - (bSe & EXPONENT), aHigh, aLow, bHigh, bLow);
+    return;
+  }
+  if (nanOperands(aSe, aHigh, aLow, bSe, bHigh, bLow)) return;
+  const aKind = kindOf(aSe, aHigh, aLow);
+  const bKind = kindOf(bSe, bHigh, bLow);
+  if ((aKind === Kind.infinity || aKind === Kind.zero) && aKind === bKind) return invalid();
+  if (bKind === Kind.zero && aKind !== Kind.infinity) {
+    // No DE for a denormal dividend.
+    result.flags |= ZERO_DIVIDE;
+    return setInfinity(sign);
+  }
+  if ((aKind === Kind.denormal || bKind === Kind.denormal) && denormalStops()) return;
+  if (aKind === Kind.infinity) return setInfinity(sign);
+  if (aKind === Kind.zero || bKind === Kind.infinity) return setZero(sign);
+  normalise(aSe, aHigh, aLow);
+  const { exponent, high, low } = normal;
+  normalise(bSe, bHigh, bLow);
+  divideNormal(sign, exponent - normal.exponent, high, low, normal.high, normal.low);
+}
+
+/** The remainder that `quotientDigit` leaves. */
+const rest = { high: 0, low: 0 };
+
+/**
+ * One 32-bit digit of a long division: floor((high:low:next) / (bHigh:bLow)), the divisor normalised and larger than
+ * high:low. A quotient of doubles is within one of it.
+ */
+function quotientDigit(high: number, low: number, next: number, bHigh: number, bLow: number): number {
+  const estimate =
+    ((high >>> 0) * 4294967296 + (low >>> 0) + (next >>> 0) * 2.3283064365386963e-10) /
+    ((bHigh >>> 0) + (bLow >>> 0) * 2.3283064365386963e-10);
+  let digit = estimate >= 4294967295 ? -1 : estimate | 0;
+  // remainder = high:low:next - digit * b, as 96 bits.
+  const product = Math.imul(digit, bLow);
+  const upperLow = multiplyHigh(digit, bLow);
+  const crossLow = Math.imul(digit, bHigh);
+  const middle = (upperLow + crossLow) | 0;
+  const top = (multiplyHigh(digit, bHigh) + carryOf(upperLow, crossLow, middle)) | 0;
+  let restLow = (next - product) | 0;
+  let borrow = borrowOf(next, product, restLow);
+  const partial = (low - middle) | 0;
+  let restHigh = (partial - borrow) | 0;
+  borrow = borrowOf(low, middle, partial) + (partial === 0 ? borrow : 0);
+  let restTop = (high - top - borrow) | 0;
+  while (restTop < 0) {
+    digit = (digit - 1) | 0;
+    const sum = (restLow + bLow) | 0;
+    const carry = carryOf(restLow, bLow, sum);
+    const sumHigh = (restHigh + bHigh + carry) | 0;
+    restTop += carryOf(restHigh, bHigh, sumHigh);
+    restLow = sum;
+    restHigh = sumHigh;
+  }
+  while (restTop > 0 || compareMantissas(restHigh, restLow, bHigh, bLow) >= 0) {
+    digit = (digit + 1) | 0;
+    const difference = (restLow - bLow) | 0;
+    const differenceHigh = (restHigh - bHigh - borrowOf(restLow, bLow, difference)) | 0;
+    restTop -= borrowOf(restHigh, bHigh, differenceHigh);
+    restLow = difference;
+    restHigh = differenceHigh;
+  }
+  rest.high = restHigh;
+  rest.low = restLow;
+  return digit;
+}
+
+function divideNormal(sign: number, distance: number, aHigh: number, aLow: number, bHigh: number, bLow: number): void {
+  let exponent = distance + BIAS;
+  let next = 0;
+  if (compareMantissas(aHigh, aLow, bHigh, bLow) >= 0) {
+    next = aLow << 31;
+    aLow = (aLow >>> 1) | (aHigh << 31);
+    aHigh = aHigh >>> 1;
+  } else exponent--;
+  const high = quotientDigit(aHigh, aLow, next, bHigh, bLow);
+  const low = quotientDigit(rest.high, rest.low, 0, bHigh, bLow);
+  roundAndPack(sign, exponent, high, low, remainderAsExtra(bHigh, bLow));
+}
+
+/** A division's remainder against its divisor, in the form that rounding wants. */
+function remainderAsExtra(bHigh: number, bLow: number): number {
+  if ((rest.high | rest.low) === 0) return 0;
+  if (rest.high < 0) return 0xc0000000 | 0;
+  const order = compareMantissas((rest.high << 1) | (rest.low >>> 31), rest.low << 1, bHigh, bLow);
+  return order < 0 ? 0x40000000 : order === 0 ? TOP_BIT : 0xc0000000 | 0;
+}
+
+export function squareRoot(aSe: number, aHigh: number, aLow: number): void {
+  const kind = kindOf(aSe, aHigh, aLow);
+  if (kind === Kind.nan) return quietNan(aSe, aHigh, aLow);
+  if (kind === Kind.unsupported) return invalid();
+  if (kind === Kind.zero) return setResult(aSe, 0, 0);
+  if ((aSe & SIGN) !== 0) return invalid();
+  if (kind === Kind.infinity) return setInfinity(0);
+  if (kind === Kind.denormal && denormalStops()) return;
+  normalise(aSe, aHigh, aLow);
+  rootNormal(normal.exponent - BIAS, normal.high, normal.low);
+}
+
+function rootNormal(exponent: number, high: number, low: number): void {
+  // The radicand in [2^62, 2^64) with an even exponent: its root has 32 integer bits, then 32 more come digit by digit.
+  let next = 0;
+  if ((exponent & 1) === 0) {
+    next = low << 31;
+    low = (low >>> 1) | (high << 31);
+    high = high >>> 1;
+  }
+  const estimate = Math.sqrt((high >>> 0) * 4294967296 + (low >>> 0));
+  const root = estimate >= 4294967295 ? -1 : estimate | 0;
+  const square = Math.imul(root, root);
+  let bottom = (low - square) | 0;
+  let restMiddle = (high - multiplyHigh(root, root) - borrowOf(low, square, bottom)) | 0;
+  let rootLow = root;
+  if (restMiddle < 0) {
+    // The estimate was one too large: the rest grows by 2 root - 1 of the old root.
+    rootLow = (root - 1) | 0;
+    const twice = (rootLow << 1) | 1;
+    const sum = (bottom + twice) | 0;
+    restMiddle = (restMiddle + (rootLow >>> 31) + carryOf(bottom, twice, sum)) | 0;
+    bottom = sum;
+  } else if (restMiddle > root >>> 31 || (restMiddle === root >>> 31 && bottom >>> 0 > (root << 1) >>> 0)) {
+    const twice = (root << 1) | 1;
+    const difference = (bottom - twice) | 0;
+    restMiddle = (restMiddle - (root >>> 31) - borrowOf(bottom, twice, difference)) | 0;
+    bottom = difference;
+    rootLow = (root + 1) | 0;
+  }
+  // The lower half by the schoolbook method: two bits of the radicand for each bit of the root.
+  let rootMiddle = 0;
+  let restTop = 0;
+  let remaining = next;
+  for (let step = 0; step < 32; step++) {
+    restTop = (restTop << 2) | (restMiddle >>> 30);
+    restMiddle = (restMiddle << 2) | (bottom >>> 30);
+    bottom = (bottom << 2) | (remaining >>> 30);
+    remaining = remaining << 2;
+    // With r the root so far, the next bit is set where rest >= 4r + 1.
+    const trialLow = (rootLow << 2) | 1;
+    const trialMiddle = (rootMiddle << 2) | (rootLow >>> 30);
+    const trialTop = rootMiddle >>> 30;
+    rootMiddle = (rootMiddle << 1) | (rootLow >>> 31);
+    rootLow = rootLow << 1;
+    if (
+      restTop > trialTop ||
+      (restTop === trialTop && compareMantissas(restMiddle, bottom, trialMiddle, trialLow) >= 0)
+    ) {
+      const difference = (bottom - trialLow) | 0;
+      const borrow = borrowOf(bottom, trialLow, difference);
+      const partial = (restMiddle - trialMiddle) | 0;
+      restTop = (restTop - trialTop - borrowOf(restMiddle, trialMiddle, partial) - (partial === 0 ? borrow : 0)) | 0;
+      restMiddle = (partial - borrow) | 0;
+      bottom = difference;
+      rootLow |= 1;
+    }
+  }
+  // A root is never halfway: remainder > root means above the half.
+  let extra = 0;
+  if ((restTop | restMiddle | bottom) !== 0) {
+    const above = restTop > 0 || compareMantissas(restMiddle, bottom, rootMiddle, rootLow) > 0;
+    extra = above ? 0xc0000000 | 0 : 0x40000000;
+  }
+  roundAndPack(0, (exponent >> 1) + BIAS, rootMiddle, rootLow, extra);
+}
+
+/**
+ * The condition bits of a - b: C0 less, C3 equal, all three unordered.
+ * @param quiet a quiet NaN raises no exception (fucom)
+ */
+export function compare(
+  aSe: number,
+  aHigh: number,
+  aLow: number,
+  bSe: number,
+  bHigh: number,
+  bLow: number,
+  quiet: boolean,
+): number {
+  if (!areNormal(aSe, aHigh, bSe, bHigh)) {
+    const aKind = kindOf(aSe, aHigh, aLow);
+    const bKind = kindOf(bSe, bHigh, bLow);
+    if (aKind >= Kind.nan || bKind >= Kind.nan) {
+      const signals =
+        (aKind === Kind.nan && (aHigh & 0x40000000) === 0) || (bKind === Kind.nan && (bHigh & 0x40000000) === 0);
+      if (!quiet || signals || aKind === Kind.unsupported || bKind === Kind.unsupported) result.flags |= INVALID;
+      return C3 | C2 | C0;
+    }
+    if (aKind === Kind.denormal || bKind === Kind.denormal) result.flags |= DENORMAL;
+    if (aKind === Kind.zero && bKind === Kind.zero) return C3;
+    // A pseudo-denormal has the value of the same mantissa with exponent 1.
+    if ((aSe & EXPONENT) === 0 && aHigh < 0) aSe |= 1;
+    if ((bSe & EXPONENT) === 0 && bHigh < 0) bSe |= 1;
+  }
+  if (((aSe ^ bSe) & SIGN) !== 0) return (aSe & SIGN) !== 0 ? C0 : 0;
+  let order = (aSe & EXPONENT) - (bSe & EXPONENT);
+  if (order === 0) order = compareMantissas(aHigh, aLow, bHigh, bLow);
+  if (order === 0) return C3;
+  return order < 0 === ((aSe & SIGN) === 0) ? C0 : 0;
+}
+
+/**
+ * The partial remainder of a by b with a truncated (fprem) or nearest quotient (fprem1): returns the quotient's low bits in C0,
+ * C3, C1, or C2 alone when only a part of the exponents' distance was worked off; -1 when there is no quotient.
+ */
+export function remainder(
+  aSe: number,
+  aHigh: number,
+  aLow: number,
+  bSe: number,
+  bHigh: number,
+  bLow: number,
+  nearest: boolean,
+): number {
+  if (nanOperands(aSe, aHigh, aLow, bSe, bHigh, bLow)) return -1;
+  const aKind = kindOf(aSe, aHigh, aLow);
+  const bKind = kindOf(bSe, bHigh, bLow);
+  if (aKind === Kind.infinity || bKind === Kind.zero) {
+    invalid();
+    return -1;
+  }
+  if ((aKind === Kind.denormal || bKind === Kind.denormal) && denormalStops()) return -1;
+  if (aKind === Kind.zero) {
+    setResult(aSe, aHigh, aLow);
+    return 0;
+  }
+  normalise(aSe, aHigh, aLow);
+  const { exponent, high, low } = normal;
+  if (bKind === Kind.infinity) {
+    roundAndPack64(aSe & SIGN, exponent, high, low, 0);
+    return 0;
+  }
+  normalise(bSe, bHigh, bLow);
+  return remainderNormal(aSe & SIGN, exponent, high, low, normal.exponent, normal.high, normal.low, nearest);
+}
+
+function remainderNormal(
+  sign: number,
+  aExponent: number,
+  high: number,
+  low: number,
+  bExponent: number,
+  bHigh: number,
+  bLow: number,
+  nearest: boolean,
+): number {
+  const distance = aExponent - bExponent;
+  if (distance < -1 || (distance === -1 && !nearest)) {
+    roundAndPack64(sign, aExponent, high, low, 0);
+    return 0;
+  }
+  const partial = distance >= 64;
+  let steps = partial ? (distance & 31) | 32 : distance;
+  let exponent = partial ? aExponent - steps : bExponent;
+  let quotient = 0;
+  let over = 0;
+  if (steps >= 0) {
+    for (;;) {
+      quotient = quotient << 1;
+      if (over !== 0 || compareMantissas(high, low, bHigh, bLow) >= 0) {
+        const difference = (low - bLow) | 0;
+        high = (high - bHigh - borrowOf(low, bLow, difference)) | 0;
+        low = difference;
+        quotient |= 1;
+      }
+      if (steps-- === 0) break;
+      over = high >>> 31;
+      high = (high << 1) | (low >>> 31);
+      low = low << 1;
+    }
+  } else exponent = bExponent - 1;
+  if (nearest && !partial) {
+    // rest against b / 2, in units where the rest's exponent is `exponent`.
+    let order: number;
+    if (distance < 0) order = compareMantissas(high, low, bHigh, bLow);
+    else if (high < 0) order = 1;
+    else order = compareMantissas((high << 1) | (low >>> 31), low << 1, bHigh, bLow);
+    if (order > 0 || (order === 0 && (quotient & 1) !== 0)) {
+      quotient = (quotient + 1) | 0;
+      sign ^= SIGN;
+      // b - rest; for a below b / 2's binade the rest counts half.
+      if (distance < 0) {
+        const sum = (bLow - low) | 0;
+        const sumHigh = (bHigh - high - borrowOf(bLow, low, sum)) | 0;
+        // 2b - rest = b + (b - rest), in halves of b's unit
+        low = (sum + bLow) | 0;
+        high = (sumHigh + bHigh + carryOf(sum, bLow, low)) | 0;
+      } else {
+        const difference = (bLow - low) | 0;
+        high = (bHigh - high - borrowOf(bLow, low, difference)) | 0;
+        low = difference;
+      }
+    }
+  }
+  if ((high | low) === 0) setZero(sign);
+  else {
+    const shift = leadingZeros(high, low);
+    roundAndPack64(sign, exponent - shift, shiftLeftHigh(high, low, shift), shiftLeftLow(low, shift), 0);
+  }
+  if (partial) return C2;
+  return ((quotient & 4) !== 0 ? C0 : 0) | ((quotient & 2) !== 0 ? C3 : 0) | ((quotient & 1) !== 0 ? 0x200 : 0);
+}
