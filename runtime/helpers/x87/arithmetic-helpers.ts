@@ -83,10 +83,9 @@ export function createArithmeticHelpers(stack: RegisterStack) {
   function compareRegister(src: number, quiet: boolean, pops: number): void {
     stack.begin();
     if (stack.isEmpty(0) || stack.isEmpty(src)) {
-      if (stack.underflow()) {
-        stack.setConditions(C3 | C2 | C0);
-        stack.pop(pops);
-      }
+      const masked = stack.underflow();
+      stack.setConditions(C3 | C2 | C0);
+      if (masked) stack.pop(pops);
       return;
     }
     const b = stack.word(src);
@@ -98,13 +97,13 @@ export function createArithmeticHelpers(stack: RegisterStack) {
     stack.begin();
     let bits = C3 | C2 | C0;
     if (stack.isEmpty(0) || stack.isEmpty(src)) {
-      if (!stack.underflow()) return;
+      if (!stack.underflow()) pops = 0;
     } else {
       const a = stack.word(0);
       const b = stack.word(src);
       bits = compare(i32[a + 2]! & 0xffff, i32[a + 1]!, i32[a]!, i32[b + 2]! & 0xffff, i32[b + 1]!, i32[b]!, quiet);
-      // Without an exception even C1 stays.
-      if (result.flags !== 0 && stack.raise(result.flags)) pops = -1;
+      // C1 stays as it is.
+      if (result.flags !== 0 && stack.raise(result.flags | (stack.status & C1))) pops = 0;
     }
     i32[State.cf >> 2] = (bits & C0) !== 0 ? 1 : 0;
     i32[State.pr >> 2] = (bits & C2) !== 0 ? 0 : 1;
@@ -112,7 +111,7 @@ export function createArithmeticHelpers(stack: RegisterStack) {
     i32[State.sr >> 2] = 0;
     i32[State.of >> 2] = 0;
     i32[State.af >> 2] = 0;
-    if (pops > 0) stack.pop(pops);
+    stack.pop(pops);
   }
 
   /** ST(0) with the widened memory operand. */
@@ -121,8 +120,9 @@ export function createArithmeticHelpers(stack: RegisterStack) {
     if (operation === Operation.compare || operation === Operation.comparePop) {
       const pops = operation - Operation.compare;
       if (stack.isEmpty(0)) {
-        if (!stack.underflow()) return;
+        const masked = stack.underflow();
         stack.setConditions(C3 | C2 | C0);
+        if (!masked) return;
       } else if (!setComparison(operand.signExponent, operand.high, operand.low, false, operand.denormal)) return;
       stack.pop(pops);
       return;
@@ -260,7 +260,8 @@ export function createArithmeticHelpers(stack: RegisterStack) {
     ftst: (): void => {
       stack.begin();
       if (stack.isEmpty(0)) {
-        if (stack.underflow()) stack.setConditions(C3 | C2 | C0);
+        stack.underflow();
+        stack.setConditions(C3 | C2 | C0);
         return;
       }
       setComparison(0, 0, 0, false, false);

@@ -226,7 +226,11 @@ function narrow(
     else high = high + ((exponent - 1) << 20);
   } else {
     result.flags |= OVERFLOW;
-    if ((result.control & OVERFLOW) === 0) return;
+    if ((result.control & OVERFLOW) === 0) {
+      // The processor tells nothing of the rounding of a store that does not happen.
+      result.flags &= ~(PRECISION | C1);
+      return;
+    }
     result.flags |= PRECISION;
     const away = rounding === ROUND_NEAREST || (rounding !== ROUND_ZERO && (rounding === ROUND_DOWN) === (sign !== 0));
     result.flags = away ? result.flags | C1 : result.flags & ~C1;

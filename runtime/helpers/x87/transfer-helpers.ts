@@ -209,6 +209,12 @@ export function createTransferHelpers(stack: RegisterStack) {
     fst: (i: number): void => storeRegister(i, 0),
     fstp: (i: number): void => storeRegister(i, 1),
     fstF32: (slot: number): number => store(slot, 32, 0),
+    /** D9 D8+i: as fstp, but an empty ST(0) is just popped. */
+    fstpnce: (i: number): void => {
+      if (!stack.isEmpty(0)) return storeRegister(i, 1);
+      stack.raise(0);
+      stack.pop(1);
+    },
     fstpF32: (slot: number): number => store(slot, 32, 1),
     fstF64: (slot: number): number => store(slot, 64, 0),
     fstpF64: (slot: number): number => store(slot, 64, 1),

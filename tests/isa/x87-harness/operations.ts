@@ -52,7 +52,7 @@ function registerForms(): Operation[] {
     list.push({ name: `fld st${i}`, bytes: [0xd9, 0xc0 + i], run: (h) => h.fld(i), push: true });
     list.push({ name: `fst st${i}`, bytes: [0xdd, 0xd0 + i], run: (h) => h.fst(i) });
     list.push({ name: `fstp st${i}`, bytes: [0xdd, 0xd8 + i], run: (h) => h.fstp(i) });
-    list.push({ name: `fstp1 st${i}`, bytes: [0xd9, 0xd8 + i], run: (h) => h.fstp(i) });
+    list.push({ name: `fstp1 st${i}`, bytes: [0xd9, 0xd8 + i], run: (h) => h.fstpnce(i) });
     list.push({ name: `fstp8 st${i}`, bytes: [0xdf, 0xd0 + i], run: (h) => h.fstp(i) });
     list.push({ name: `fstp9 st${i}`, bytes: [0xdf, 0xd8 + i], run: (h) => h.fstp(i) });
     list.push({ name: `fxch st${i}`, bytes: [0xd9, 0xc8 + i], run: (h) => h.fxch(i) });
