@@ -5,7 +5,10 @@ export const Page = {
   read: 1,
   write: 2,
   execute: 4,
-  /** Translated instructions lie in this page: a write must drop them first. */
+  /**
+   * Translated instructions lie in this writable page, and `write` is cleared so that a write is noticed: it must drop the
+   * translations first, which sets `write` again.
+   */
   code: 8,
   /** The page is mapped (it may still have no permission: PROT_NONE). */
   mapped: 16,

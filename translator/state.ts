@@ -24,6 +24,9 @@ export const STATE_ADDRESS = 0xff000000;
 /** Size of one thread's state block in bytes. */
 export const STATE_SIZE = 4096;
 
+/** Signals that arrived from the host: shared with the machine-code handler, see `runtime/host/signal-handler.ts`. */
+export const SIGNAL_BLOCK_ADDRESS = 0xfff00000;
+
 /** Bytes from the start of the state block. All fields are i32 unless said otherwise. */
 export const State = {
   eax: 0,
@@ -59,6 +62,8 @@ export const State = {
   budget: 128,
   /** Detail of an exit: the interrupt's vector, the trap's number. */
   exitDetail: 132,
+  /** How many regions have called one another on the host's stack. */
+  callDepth: 136,
 
   /** x87 control word. */
   fpuControl: 160,
@@ -87,6 +92,9 @@ export const State = {
   scratchSlots: 8,
   /** 576 bytes for fsave, frstor, fxsave, fxrstor images. */
   image: 640,
+
+  /** The thread's entries of the global descriptor table (set_thread_area): see `runtime/cpu/segments.ts`. */
+  tlsDescriptors: 1280,
 } as const;
 
 /** General registers in encoding order. */

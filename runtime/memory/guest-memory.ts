@@ -41,7 +41,9 @@ export class GuestMemory {
     }
     const last = (end - 1) >>> PAGE_SHIFT;
     for (let page = address >>> PAGE_SHIFT; page <= last; page++) {
-      if ((this.pages[page]! & permission) !== permission) return Math.max(address, page * PAGE_SIZE);
+      let bits = this.pages[page]!;
+      if (bits & Page.code) bits |= Page.write;
+      if ((bits & permission) !== permission) return Math.max(address, page * PAGE_SIZE);
     }
     return -1;
   }

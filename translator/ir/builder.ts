@@ -16,7 +16,24 @@ import { pureOperations, type PureOperation, type PureOpcode } from './ops.js';
 export type Size = 8 | 16 | 32;
 
 /** Condition codes in encoding order (Intel SDM 2, appendix B.1.4.7). */
-export const CONDITIONS = ['o', 'no', 'b', 'ae', 'e', 'ne', 'be', 'a', 's', 'ns', 'p', 'np', 'l', 'ge', 'le', 'g'] as const;
+export const CONDITIONS = [
+  'o',
+  'no',
+  'b',
+  'ae',
+  'e',
+  'ne',
+  'be',
+  'a',
+  's',
+  'ns',
+  'p',
+  'np',
+  'l',
+  'ge',
+  'le',
+  'g',
+] as const;
 export type Condition = (typeof CONDITIONS)[number];
 
 /** How the flags now in force were made, so that a condition on them can be the comparison itself. */
@@ -203,7 +220,7 @@ export class Builder {
   get(variable: Variable): Value {
     let value = this.known.get(variable);
     if (value === undefined) {
-      value = { op: 'get', variable, uses: 0 };
+      value = { op: 'get', variable, at: this.statements.length, uses: 0 };
       this.known.set(variable, value);
     }
     return value;
@@ -217,14 +234,14 @@ export class Builder {
 
   /** Handlers: the register whose state offset is in a field. */
   registerAt(field: HandlerField, size: AccessSize): Value {
-    return { op: 'registerAt', field, size, uses: 0 };
+    return { op: 'registerAt', field, size, at: this.statements.length, uses: 0 };
   }
   putRegisterAt(field: HandlerField, size: AccessSize, value: Value): void {
     this.deferred.push({ kind: 'putRegisterAt', field, size, value });
     for (const register of GENERAL_REGISTERS) this.known.delete(register);
   }
   effectiveAddress(segment: boolean): Value {
-    return { op: 'effectiveAddress', segment, uses: 0 };
+    return { op: 'effectiveAddress', segment, at: this.statements.length, uses: 0 };
   }
 
   /** A field of the CPU state that is no variable; `slot` (a state offset) is added to `offset`. */

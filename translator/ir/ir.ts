@@ -41,14 +41,14 @@ export type HandlerField = 'a' | 'b' | 'c' | 'imm' | 'imm2' | 'next';
 export type Value = (
   | { op: PureOpcode; args: Value[] }
   | { op: 'const'; value: number }
-  /** A variable's value at this point. */
-  | { op: 'get'; variable: Variable }
+  /** A variable's value at statement index `at`. */
+  | { op: 'get'; variable: Variable; at: number }
   /** Result of a `load`, `read`, or `call` statement. */
   | { op: 'result' }
   /** Handlers only: a field of the operation; the register whose state offset the field holds; the effective address. */
   | { op: 'field'; field: HandlerField }
-  | { op: 'registerAt'; field: HandlerField; size: AccessSize }
-  | { op: 'effectiveAddress'; segment: boolean }
+  | { op: 'registerAt'; field: HandlerField; size: AccessSize; at: number }
+  | { op: 'effectiveAddress'; segment: boolean; at: number }
 ) & {
   /** How many times statements and other values use it; set by `countUses`. */
   uses: number;

@@ -85,7 +85,8 @@ const fixed = (width: Size | 'v', register: number) =>
 const imm = (width: Size | 'v', bytes: 1 | 2 | 4 | 'v', signed = false) =>
   ({ class: 'immediate', from: 'imm', width, bytes, signed }) as const;
 const memory = (bytes: number) => ({ class: 'memory', from: 'rm', width: bytes, memoryOnly: true }) as const;
-const vectorReg = (file: 'mmx' | 'xmm') => ({ class: 'vector', from: 'reg', width: file === 'mmx' ? 8 : 16, file }) as const;
+const vectorReg = (file: 'mmx' | 'xmm') =>
+  ({ class: 'vector', from: 'reg', width: file === 'mmx' ? 8 : 16, file }) as const;
 const vectorOnly = (file: 'mmx' | 'xmm') =>
   ({ class: 'vector', from: 'rm', width: file === 'mmx' ? 8 : 16, file, registerOnly: true }) as const;
 const vectorRm = (file: 'mmx' | 'xmm', bytes: number) => ({ class: 'vector', from: 'rm', width: bytes, file }) as const;

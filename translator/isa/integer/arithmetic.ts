@@ -134,10 +134,7 @@ function multiplyTo(b: Builder, d: IntegerOperand, left: Value, right: Value): v
   const c = b.signExtend(right, d.size);
   const low = b.mul(a, c);
   d.write(low);
-  overflowFlags(
-    b,
-    d.size === 16 ? b.ne(b.signExtend(low, 16), low) : b.ne(b.mulhS(a, c), b.shrS(low, b.const(31))),
-  );
+  overflowFlags(b, d.size === 16 ? b.ne(b.signExtend(low, 16), low) : b.ne(b.mulhS(a, c), b.shrS(low, b.const(31))));
 }
 instruction('imul', '0F AF', ['Gv', 'Ev'], multiplying, (b, [d, s]) => multiplyTo(b, d, d.read(), s.read()));
 instruction('imul', '69', ['Gv', 'Ev', 'Iz'], multiplying, (b, [d, s, i]) => multiplyTo(b, d, s.read(), i.read()));
@@ -152,10 +149,7 @@ function divide(b: Builder, s: IntegerOperand, signed: boolean): void {
   if (s.size === 32) {
     const low = b.get('eax');
     const high = b.get('edx');
-    b.guard(
-      signed ? b.divide64('divOverflowS64', high, low, divisor) : b.leU(divisor, high),
-      Trap.divideError,
-    );
+    b.guard(signed ? b.divide64('divOverflowS64', high, low, divisor) : b.leU(divisor, high), Trap.divideError);
     const quotient = b.divide64(signed ? 'divS64' : 'divU64', high, low, divisor);
     const remainder = b.divide64(signed ? 'remS64' : 'remU64', high, low, divisor);
     b.put('eax', quotient);
@@ -164,11 +158,7 @@ function divide(b: Builder, s: IntegerOperand, signed: boolean): void {
   }
   const byte = s.size === 8;
   const low16 = b.zeroExtend(b.get('eax'), 16);
-  const dividend = byte
-    ? signed
-      ? b.signExtend(low16, 16)
-      : low16
-    : b.or(b.shl(b.get('edx'), b.const(16)), low16);
+  const dividend = byte ? (signed ? b.signExtend(low16, 16) : low16) : b.or(b.shl(b.get('edx'), b.const(16)), low16);
   const quotient = signed ? b.divS(dividend, divisor) : b.divU(dividend, divisor);
   const remainder = signed ? b.remS(dividend, divisor) : b.remU(dividend, divisor);
   const overflow = signed
@@ -214,20 +204,26 @@ const cmpxchg = (b: Builder, d: IntegerOperand, s: IntegerOperand): void => {
 instruction('cmpxchg', '0F B0', ['Eb', 'Gb'], { ...arithmetic, lock: true }, (b, [d, s]) => cmpxchg(b, d, s));
 instruction('cmpxchg', '0F B1', ['Ev', 'Gv'], { ...arithmetic, lock: true }, (b, [d, s]) => cmpxchg(b, d, s));
 
-instruction('cmpxchg8b', '0F C7 /1 m', ['Mq'], { writes: 'z', lock: true, feature: 'cx8', fixedSize: true }, (b, [m]) => {
-  const address = m.address();
-  const highAddress = b.add(address, b.const(4));
-  const low = b.load(address, 32, true);
-  const high = b.load(highAddress, 32, true);
-  const different = b.or(b.xor(low, b.get('eax')), b.xor(high, b.get('edx')));
-  const equal = b.eq(different, b.const(0));
-  b.probe(address, 8);
-  b.store(address, 32, b.select(equal, b.get('ebx'), low), true);
-  b.store(highAddress, 32, b.select(equal, b.get('ecx'), high), true);
-  b.put('eax', b.select(equal, b.get('eax'), low));
-  b.put('edx', b.select(equal, b.get('edx'), high));
-  b.put('zr', different);
-});
+instruction(
+  'cmpxchg8b',
+  '0F C7 /1 m',
+  ['Mq'],
+  { writes: 'z', lock: true, feature: 'cx8', fixedSize: true },
+  (b, [m]) => {
+    const address = m.address();
+    const highAddress = b.add(address, b.const(4));
+    const low = b.load(address, 32, true);
+    const high = b.load(highAddress, 32, true);
+    const different = b.or(b.xor(low, b.get('eax')), b.xor(high, b.get('edx')));
+    const equal = b.eq(different, b.const(0));
+    b.probe(address, 8);
+    b.store(address, 32, b.select(equal, b.get('ebx'), low), true);
+    b.store(highAddress, 32, b.select(equal, b.get('ecx'), high), true);
+    b.put('eax', b.select(equal, b.get('eax'), low));
+    b.put('edx', b.select(equal, b.get('edx'), high));
+    b.put('zr', different);
+  },
+);
 
 // BCD. Undefined flags follow what processors do (Intel SDM 2, AAA ... DAS).
 function setAx(b: Builder, ax: Value): void {

@@ -206,8 +206,12 @@ const doubling: DeclarationOptions = { writes: 'oszapc', reads: 'oszapc', undefi
 const counted = (b: Builder, c: ImmediateOperand | IntegerOperand): Value => masked(b, c);
 instruction('shld', '0F A4', ['Ev', 'Gv', 'Ib'], doubling, (b, [d, s, c]) => doubleShift(b, d, s, counted(b, c), true));
 instruction('shld', '0F A5', ['Ev', 'Gv', 'CL'], doubling, (b, [d, s, c]) => doubleShift(b, d, s, counted(b, c), true));
-instruction('shrd', '0F AC', ['Ev', 'Gv', 'Ib'], doubling, (b, [d, s, c]) => doubleShift(b, d, s, counted(b, c), false));
-instruction('shrd', '0F AD', ['Ev', 'Gv', 'CL'], doubling, (b, [d, s, c]) => doubleShift(b, d, s, counted(b, c), false));
+instruction('shrd', '0F AC', ['Ev', 'Gv', 'Ib'], doubling, (b, [d, s, c]) =>
+  doubleShift(b, d, s, counted(b, c), false),
+);
+instruction('shrd', '0F AD', ['Ev', 'Gv', 'CL'], doubling, (b, [d, s, c]) =>
+  doubleShift(b, d, s, counted(b, c), false),
+);
 
 // Bit tests. Registers and immediates take the bit number modulo the size; a register bit number with a memory operand
 // addresses memory beyond it.

@@ -1,5 +1,5 @@
 /** Control transfer: jumps, calls, returns, loops, interrupts, and what only the kernel may execute. */
-import { Exit, Trap } from '../../state.js';
+import { Exit, State, Trap } from '../../state.js';
 import { CONDITIONS, type Builder } from '../../ir/builder.js';
 import type { Value } from '../../ir/ir.js';
 import { instruction, type DeclarationOptions, type InstructionContext } from '../declare.js';
@@ -72,10 +72,12 @@ instruction('jcxz', 'E3', ['Jb'], ends, (b, [t], context) => {
 // Interrupts and system calls ----------------------------------------------------------------------------------------------
 
 instruction('int3', 'CC', [], ends, (b) => b.stop(Exit.interrupt, b.nextAddress(), b.const(Trap.breakpoint)));
-instruction('int', 'CD', ['Ib'], ends, (b, [v]) =>
-  b.stop(Exit.interrupt, b.nextAddress(), b.zeroExtend(v.read(), 8)),
-);
-instruction('into', 'CE', [], { reads: 'o', ends: true }, (b) => b.callState('into', [b.nextAddress()]));
+instruction('int', 'CD', ['Ib'], ends, (b, [v]) => b.stop(Exit.interrupt, b.nextAddress(), b.zeroExtend(v.read(), 8)));
+instruction('into', 'CE', [], { reads: 'o', ends: true }, (b) => {
+  // #OF is a trap: the process sees the address after the instruction; `GuestTrap` of this vector is adjusted there.
+  b.guard(b.condition('o'), Trap.overflow);
+  b.jump(b.nextAddress());
+});
 instruction('int1', 'F1', [], ends, (b) => b.stop(Exit.interrupt, b.nextAddress(), b.const(Trap.debug)));
 instruction('sysenter', '0F 34', [], { feature: 'sep', ends: true }, (b) => b.stop(Exit.sysenter, b.nextAddress()));
 instruction('bound', '62 m', ['Gv', 'Ma'], {}, (b, [index, m]) => {
@@ -97,28 +99,35 @@ for (const encoding of ['0F 0B', '0F B9', '0F FF']) {
 // Far transfers: only the flat user code segment can be a target in a 32-bit process.
 instruction('call far', '9A', ['Ap'], ends, (b, [p], context) => {
   b.callState('farTransfer', [p.selector(), p.offset(), b.const(context.operandSize), b.nextAddress()]);
+  b.jump(b.read(State.eip), 'indirect');
 });
 instruction('jmp far', 'EA', ['Ap'], ends, (b, [p]) => {
   b.callState('farTransfer', [p.selector(), p.offset(), b.const(0), b.nextAddress()]);
+  b.jump(b.read(State.eip), 'indirect');
 });
 instruction('call far', 'FF /3 m', ['Mp'], ends, (b, [m], context) => {
   const offset = b.load(m.address(), context.operandSize);
   const selector = b.load(b.add(m.address(), b.const(context.operandSize >> 3)), 16);
   b.callState('farTransfer', [selector, offset, b.const(context.operandSize), b.nextAddress()]);
+  b.jump(b.read(State.eip), 'indirect');
 });
 instruction('jmp far', 'FF /5 m', ['Mp'], ends, (b, [m], context) => {
   const offset = b.load(m.address(), context.operandSize);
   const selector = b.load(b.add(m.address(), b.const(context.operandSize >> 3)), 16);
   b.callState('farTransfer', [selector, offset, b.const(0), b.nextAddress()]);
+  b.jump(b.read(State.eip), 'indirect');
 });
 instruction('ret far', 'CB', [], ends, (b, _, context) => {
   b.callState('farReturn', [b.const(context.operandSize), b.const(0)]);
+  b.jump(b.read(State.eip), 'indirect');
 });
 instruction('ret far', 'CA', ['Iw'], ends, (b, [i], context) => {
   b.callState('farReturn', [b.const(context.operandSize), i.read()]);
+  b.jump(b.read(State.eip), 'indirect');
 });
 instruction('iret', 'CF', [], { writes: 'oszapcd', ends: true }, (b, _, context) => {
   b.callState('interruptReturn', [b.const(context.operandSize)]);
+  b.jump(b.read(State.eip), 'indirect');
 });
 
 // Privileged in a process: #GP.
@@ -247,9 +256,15 @@ for (const [name, encoding] of [
     b.put('zr', b.const(1));
   });
 }
-instruction('rdpid', 'F3 0F C7 /7 r', ['Rd'], { nondeterministic: true, feature: 'rdpid', fixedSize: true }, (b, [d]) => {
-  d.write(b.callValue('processorId', []));
-});
+instruction(
+  'rdpid',
+  'F3 0F C7 /7 r',
+  ['Rd'],
+  { nondeterministic: true, feature: 'rdpid', fixedSize: true },
+  (b, [d]) => {
+    d.write(b.callValue('processorId', []));
+  },
+);
 
 // Nothing to do: hints.
 instruction('nop', '0F 1F /0', ['Ev'], {}, () => undefined);
@@ -261,4 +276,3 @@ for (let extension = 1; extension < 8; extension++) {
 }
 instruction('pause', 'F3 90', [], {}, () => undefined);
 instruction('prefetchw', '0F 0D', ['M', 'Gd'], { feature: 'prefetchw' }, () => undefined);
-

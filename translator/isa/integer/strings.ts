@@ -83,6 +83,8 @@ for (const [operation, opcode] of [
     ...(compares ? { writes: 'oszapc' } : {}),
   };
   const code = (n: number): string => n.toString(16).toUpperCase();
-  instruction(`${operation}b`, code(opcode), [], { ...options, fixedSize: true }, (b, _, c) => string(operation, b, 8, c));
+  instruction(`${operation}b`, code(opcode), [], { ...options, fixedSize: true }, (b, _, c) =>
+    string(operation, b, 8, c),
+  );
   instruction(operation, code(opcode + 1), [], options, (b, _, c) => string(operation, b, c.operandSize, c));
 }

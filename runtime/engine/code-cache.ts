@@ -1,0 +1,124 @@
+/**
+ * The code cache: translation blocks by guest address, with what the interpreter runs and, once warm, the generated
+ * function; and which pages they came from, so that a change of a page drops them.
+ */
+import { Page, PAGE_SHIFT } from '../../translator/pages.js';
+import type { DecodedInstruction } from '../../translator/decode/decoder.js';
+import type { Operation } from '../interpreter/operation.js';
+import type { GuestMemory } from '../memory/guest-memory.js';
+
+/** Generated code: runs until it leaves, gives the guest address to go on at (i32). */
+export type CompiledFunction = () => number;
+
+export class Block {
+  /** How often the interpreter ran it, or entered generated code by it. */
+  count = 0;
+  /** Generated code that starts here. */
+  compiled: CompiledFunction | null = null;
+  /** Set when compilation was tried and gave nothing, so that it is not tried at every run. */
+  refused = false;
+  /** The block that followed last time: saves a look-up. */
+  successor: Block | null = null;
+  /** Targets seen of a last instruction that jumps indirectly. */
+  targets: number[] | null = null;
+
+  constructor(
+    /** Guest address (i32); no address once the block is dropped. */
+    public pc: number,
+    /** Address after the last byte. */
+    readonly end: number,
+    readonly operations: Operation[],
+    readonly instructions: readonly DecodedInstruction[],
+  ) {}
+}
+
+/** No block has this address: addresses are i32. */
+const DROPPED = 0.5;
+const HASH_BITS = 15;
+const HASH_MASK = (1 << HASH_BITS) - 1;
+
+export class CodeCache {
+  private readonly blocks = new Map<number, Block>();
+  private readonly hash: (Block | undefined)[] = new Array<Block | undefined>(1 << HASH_BITS).fill(undefined);
+  private readonly pageBlocks = new Map<number, Set<Block>>();
+  /** Counts droppings, so that code which ran across one can know. */
+  epoch = 0;
+
+  constructor(private readonly memory: GuestMemory) {}
+
+  find(pc: number): Block | undefined {
+    const slot = (pc ^ (pc >>> HASH_BITS)) & HASH_MASK;
+    const block = this.hash[slot];
+    if (block !== undefined && block.pc === pc) return block;
+    const found = this.blocks.get(pc);
+    if (found) this.hash[slot] = found;
+    return found;
+  }
+
+  get size(): number {
+    return this.blocks.size;
+  }
+
+  add(block: Block): void {
+    this.blocks.set(block.pc, block);
+    this.hash[(block.pc ^ (block.pc >>> HASH_BITS)) & HASH_MASK] = block;
+    const last = ((block.end - 1) >>> 0) >>> PAGE_SHIFT;
+    for (let page = block.pc >>> PAGE_SHIFT; page <= last; page++) this.watch(page, block);
+  }
+
+  /** A block whose generated code covers this page too. */
+  watch(page: number, block: Block): void {
+    let set = this.pageBlocks.get(page);
+    if (!set) this.pageBlocks.set(page, (set = new Set()));
+    set.add(block);
+    const { pages } = this.memory;
+    const bits = pages[page]!;
+    if (bits & Page.write) pages[page] = (bits & ~Page.write) | Page.code;
+  }
+
+  /** Drops the translations of pages; writes to them are free again. */
+  dropPages(first: number, count: number): void {
+    if (count > 4096) {
+      for (const page of [...this.pageBlocks.keys()]) if (page >= first && page < first + count) this.dropPage(page);
+      return;
+    }
+    for (let page = first; page < first + count; page++) this.dropPage(page);
+  }
+
+  private dropPage(page: number): void {
+    const { pages } = this.memory;
+    const bits = pages[page]!;
+    if (bits & Page.code) pages[page] = (bits & ~Page.code) | Page.write;
+    const set = this.pageBlocks.get(page);
+    if (!set) return;
+    this.pageBlocks.delete(page);
+    this.epoch++;
+    for (const block of set) this.drop(block);
+  }
+
+  private drop(block: Block): void {
+    if (block.pc === DROPPED) return;
+    this.blocks.delete(block.pc);
+    block.pc = DROPPED;
+    block.compiled = null;
+    block.successor = null;
+    // A block that is being interpreted ends before its next instruction.
+    for (const operation of block.operations) operation.run = leaveDroppedBlock;
+  }
+
+  dropAll(): void {
+    for (const page of [...this.pageBlocks.keys()]) this.dropPage(page);
+  }
+
+  all(): IterableIterator<Block> {
+    return this.blocks.values();
+  }
+}
+
+/** Thrown out of a block whose instructions changed while it ran; the operation says where to go on. */
+export class DroppedBlock {
+  constructor(readonly pc: number) {}
+}
+function leaveDroppedBlock(operation: Operation): void {
+  throw new DroppedBlock(operation.pc);
+}

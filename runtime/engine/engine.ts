@@ -1,0 +1,271 @@
+/**
+ * The dispatcher: finds the translation of the guest's next address, interprets it while it is cold, runs generated code
+ * once it is warm, and comes back to the process when the kernel is needed.
+ */
+import { Decoder, type DecodedInstruction } from '../../translator/decode/decoder.js';
+import '../../translator/isa/index.js';
+import { Page, PAGE_SHIFT, PAGE_SIZE } from '../../translator/pages.js';
+import { Exit, State, Trap } from '../../translator/state.js';
+import { cpuModel, type CpuModel, type CpuModelName } from '../cpu/cpuid.js';
+import type { CpuState } from '../cpu/cpu-state.js';
+import { HandlerTable } from '../interpreter/handlers.js';
+import { createOperation, Operation } from '../interpreter/operation.js';
+import type { GuestMemory } from '../memory/guest-memory.js';
+import { GuestTrap, pageFault } from '../memory/trap.js';
+import { Block, CodeCache, DroppedBlock } from './code-cache.js';
+import { createEnvironment, type Environment } from './environment.js';
+
+export type EngineKind = 'interpret' | 'block' | 'region' | 'lockstep';
+
+/** Why the engine came back. `interrupt`: eip is after the instruction; `trap`: eip is the instruction's. */
+export type EngineEvent =
+  { kind: 'interrupt'; vector: number } | { kind: 'sysenter' } | { kind: 'trap'; trap: GuestTrap } | { kind: 'poll' };
+
+export interface Engine {
+  run(): EngineEvent;
+  invalidateAll(): void;
+  invalidatePages(firstPage: number, pageCount: number): void;
+  readonly statistics: EngineStatistics;
+}
+
+export interface EngineStatistics {
+  blocks: number;
+  interpretedBlocks: number;
+  compiledFunctions: number;
+  compiledBytes: number;
+  compileMilliseconds: number;
+  slowExits: number;
+  droppedBlocks: number;
+}
+
+/** Makes generated code for hot blocks; `undefined` where everything is interpreted. */
+export interface Compiler {
+  /** Interpreted runs after which a block is worth compiling. */
+  readonly threshold: number;
+  /** Asks for the block; generated code is in `block.compiled` at once or some time later. */
+  request(block: Block): void;
+}
+
+export interface EngineOptions {
+  readonly kind: EngineKind;
+  readonly cpuModel?: CpuModelName;
+  /** Seed of rdrand and rdseed; without it they are random. */
+  readonly seed?: number;
+  /** Names guest addresses, for the names of generated functions. */
+  readonly symbolAt?: (address: number) => string | undefined;
+  /** Told of every block that is translated for the first time, for `--dump`. */
+  readonly onBlock?: (instructions: readonly DecodedInstruction[]) => void;
+  readonly onCompiled?: (name: string, source: string) => void;
+}
+
+/** Longest translation block, in instructions. */
+const MAXIMUM_BLOCK = 64;
+
+const EIP = State.eip >> 2;
+const EXIT = State.exit >> 2;
+const PENDING = State.pending >> 2;
+
+export class Dispatcher implements Engine {
+  readonly cache: CodeCache;
+  readonly environment: Environment;
+  readonly model: CpuModel;
+  readonly statistics: EngineStatistics = {
+    blocks: 0,
+    interpretedBlocks: 0,
+    compiledFunctions: 0,
+    compiledBytes: 0,
+    compileMilliseconds: 0,
+    slowExits: 0,
+    droppedBlocks: 0,
+  };
+  compiler: Compiler | undefined;
+  private readonly decoder: Decoder;
+  private readonly handlers: HandlerTable;
+  private readonly state: Int32Array;
+  private readonly pages: Uint8Array;
+  /** Ends a block that does not end in a jump. */
+  private readonly goOn: (operation: Operation) => void;
+  /** The operation that the interpreter is at: tells a trap's address. */
+  private current: Operation | undefined;
+
+  constructor(
+    readonly memory: GuestMemory,
+    readonly cpu: CpuState,
+    private readonly options: EngineOptions,
+  ) {
+    this.state = cpu.i32;
+    this.pages = memory.pages;
+    const state = cpu.i32;
+    this.goOn = (operation) => {
+      state[EIP] = operation.next;
+    };
+    this.cache = new CodeCache(memory);
+    this.model = cpuModel(options.cpuModel ?? 'max');
+    const random = options.seed === undefined ? Math.random : seededRandom(options.seed);
+    this.environment = createEnvironment(cpu, memory, {
+      model: this.model,
+      random32: () => (random() * 0x100000000) | 0,
+      clock: () => process.hrtime.bigint(),
+    });
+    this.decoder = new Decoder(memory.u8);
+    this.handlers = new HandlerTable(this.environment);
+    memory.onCodeWrite = (page) => this.cache.dropPages(page, 1);
+  }
+
+  invalidateAll(): void {
+    this.cache.dropAll();
+  }
+  invalidatePages(firstPage: number, pageCount: number): void {
+    this.cache.dropPages(firstPage, pageCount);
+  }
+
+  run(): EngineEvent {
+    const state = this.state;
+    for (;;) {
+      if (state[PENDING] !== 0) return { kind: 'poll' };
+      try {
+        this.execute();
+      } catch (error) {
+        if (error instanceof GuestTrap) {
+          if (this.current) {
+            // The bound and overflow exceptions apart, all are faults: eip is the instruction's.
+            state[EIP] = error.vector === Trap.overflow ? this.current.next : this.current.pc;
+            this.current = undefined;
+          }
+          return { kind: 'trap', trap: error };
+        }
+        if (!(error instanceof DroppedBlock)) throw error;
+        state[EIP] = error.pc;
+        this.current = undefined;
+        continue;
+      }
+      const reason = state[EXIT]!;
+      if (reason === Exit.none) continue;
+      state[EXIT] = Exit.none;
+      if (reason === Exit.interrupt) return { kind: 'interrupt', vector: state[State.exitDetail >> 2]! };
+      if (reason === Exit.sysenter) return { kind: 'sysenter' };
+    }
+  }
+
+  /** Runs blocks until one leaves with a reason, or something is pending. */
+  private execute(): void {
+    const state = this.state;
+    const { compiler, cache, statistics } = this;
+    const threshold = compiler ? compiler.threshold : Infinity;
+    let block = this.blockAt(state[EIP]!);
+    for (;;) {
+      if (block.compiled !== null) {
+        state[State.callDepth >> 2] = 0;
+        const pc = block.compiled();
+        state[EIP] = pc;
+        if (state[EXIT] !== 0) {
+          if (state[EXIT] !== Exit.slow) return;
+          state[EXIT] = 0;
+          statistics.slowExits++;
+          this.step(pc);
+          if (state[EXIT] !== 0) return;
+        }
+      } else {
+        const operations = block.operations;
+        let operation: Operation;
+        for (let i = 0; i < operations.length; i++) {
+          operation = operations[i]!;
+          this.current = operation;
+          operation.run(operation);
+        }
+        this.current = undefined;
+        if (state[EXIT] !== 0) return;
+      }
+      if (state[PENDING] !== 0) return;
+      const pc = state[EIP]!;
+      let next = block.successor;
+      if (next === null || next.pc !== pc) {
+        next = cache.find(pc) ?? this.blockAt(pc);
+        block.successor = next;
+        if (block.targets !== null && !block.targets.includes(pc) && block.targets.length < 256) block.targets.push(pc);
+      }
+      block = next;
+      if (++block.count === threshold && block.compiled === null && !block.refused) compiler!.request(block);
+    }
+  }
+
+  /** Executes the one instruction at an address in the interpreter. */
+  private step(pc: number): void {
+    const instruction = this.decode(pc >>> 0);
+    const operation = createOperation(instruction, this.handlers.handlerFor(instruction));
+    this.current = operation;
+    this.state[EIP] = operation.next;
+    operation.run(operation);
+    this.current = undefined;
+  }
+
+  /** The translation block at an address; made if need be. Throws the guest's fault where there is no instruction. */
+  blockAt(pc: number): Block {
+    return this.cache.find(pc) ?? this.translate(pc);
+  }
+
+  private translate(pc: number): Block {
+    const instructions: DecodedInstruction[] = [];
+    const operations: Operation[] = [];
+    let at = pc >>> 0;
+    let ended = false;
+    while (!ended && instructions.length < MAXIMUM_BLOCK) {
+      let instruction: DecodedInstruction;
+      try {
+        instruction = this.decode(at);
+      } catch (error) {
+        // What cannot be decoded faults when it is reached, not before.
+        if (instructions.length > 0 && error instanceof GuestTrap) break;
+        this.current = undefined;
+        throw error;
+      }
+      instructions.push(instruction);
+      operations.push(createOperation(instruction, this.handlers.handlerFor(instruction)));
+      at += instruction.length;
+      ended = instruction.declaration.options.ends === true;
+    }
+    if (!ended) operations.push(new Operation(this.goOn, at | 0, at | 0));
+    const block = new Block(pc | 0, at, operations, instructions);
+    const last = instructions[instructions.length - 1]!;
+    if (last.declaration.mnemonic === 'jmp' && last.declaration.encoding === 'FF /4') block.targets = [];
+    this.cache.add(block);
+    this.statistics.blocks++;
+    this.options.onBlock?.(instructions);
+    return block;
+  }
+
+  /** Decodes one instruction; throws the guest's #UD, #GP or page fault. */
+  decode(pc: number): DecodedInstruction {
+    const { pages } = this;
+    let page = pc >>> PAGE_SHIFT;
+    if ((pages[page]! & Page.execute) === 0) {
+      this.state[EIP] = pc;
+      throw pageFault(pc, false, (pages[page]! & Page.mapped) !== 0, true);
+    }
+    let limit = (page + 1) * PAGE_SIZE;
+    if (limit - pc < 16) {
+      page++;
+      if (pages[page & 0xfffff]! & Page.execute) limit += PAGE_SIZE;
+    }
+    const result = this.decoder.decode(pc, limit);
+    if (!('failure' in result)) {
+      const { feature } = result.declaration.options;
+      if (feature === undefined || this.model.features.has(feature)) return result;
+    }
+    this.state[EIP] = pc;
+    if (!('failure' in result) || result.failure === 'invalid') throw new GuestTrap(Trap.invalidOpcode);
+    if (result.failure === 'tooLong') throw new GuestTrap(Trap.generalProtection);
+    throw pageFault(result.address, false, (pages[result.address >>> PAGE_SHIFT]! & Page.mapped) !== 0, true);
+  }
+}
+
+/** A small generator (xorshift32) for reproducible runs. */
+function seededRandom(seed: number): () => number {
+  let x = seed | 0 || 0x9e3779b9;
+  return () => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return (x >>> 0) / 0x100000000;
+  };
+}

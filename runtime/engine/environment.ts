@@ -1,0 +1,87 @@
+/**
+ * The names that generated code may use, as script-scope constants: V8 folds their base addresses into the code, which it
+ * does not do for closure variables or parameters. The first machine of a process takes the main context, further ones get
+ * a context of their own, so that the same source text serves all.
+ */
+import vm from 'node:vm';
+import { Page } from '../../translator/pages.js';
+import type { CpuState } from '../cpu/cpu-state.js';
+import * as arithmetic from '../helpers/arithmetic.js';
+import { createSimdHelpers } from '../helpers/simd/index.js';
+import { createSystemHelpers, type SystemHelperOptions } from '../helpers/system.js';
+import { createX87Helpers } from '../helpers/x87/index.js';
+import type { GuestMemory } from '../memory/guest-memory.js';
+import { pageFault } from '../memory/trap.js';
+
+export interface Environment {
+  /** Compiles and runs a script at this machine's script scope; gives its completion value. */
+  evaluate(source: string, filename: string): unknown;
+}
+
+let mainContextTaken = false;
+
+/** Checked accesses for handlers. They throw `GuestTrap`. */
+const ACCESSORS = `
+function ld8(a) {
+  if ((P[a >>> 12] & ${Page.read}) === 0) readFault(a, 1);
+  return M8[a >>> 0];
+}
+function ld16(a) {
+  if ((P[a >>> 12] & P[a + 1 >>> 12] & ${Page.read}) === 0) readFault(a, 2);
+  return M.getUint16(a >>> 0, true);
+}
+function ld32(a) {
+  if ((P[a >>> 12] & P[a + 3 >>> 12] & ${Page.read}) === 0) readFault(a, 4);
+  return M.getInt32(a >>> 0, true);
+}
+function st8(a, v) {
+  if ((P[a >>> 12] & ${Page.write}) === 0) checkWrite(a, 1);
+  M8[a >>> 0] = v;
+}
+function st16(a, v) {
+  if ((P[a >>> 12] & P[a + 1 >>> 12] & ${Page.write}) === 0) checkWrite(a, 2);
+  M.setInt16(a >>> 0, v, true);
+}
+function st32(a, v) {
+  if ((P[a >>> 12] & P[a + 3 >>> 12] & ${Page.write}) === 0) checkWrite(a, 4);
+  M.setInt32(a >>> 0, v, true);
+}
+`;
+
+export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: SystemHelperOptions): Environment {
+  const constants: Record<string, unknown> = {
+    S: cpu.i32,
+    S8: cpu.u8,
+    S16: cpu.u16,
+    M: memory.view,
+    M8: memory.u8,
+    P: memory.pages,
+    readFault: (address: number, size: number): void => {
+      memory.checkRead(address, size);
+      // Only an access that wraps around the end of memory comes here.
+      throw pageFault(address, false, false);
+    },
+    ...arithmetic,
+    ...createSystemHelpers(cpu, memory, options),
+    ...createX87Helpers(cpu),
+    ...createSimdHelpers(cpu),
+  };
+  const names = Object.keys(constants);
+  const run: (source: string, filename: string) => unknown = mainContextTaken
+    ? (
+        (context) => (source: string, filename: string) =>
+          vm.runInContext(source, context, { filename })
+      )(vm.createContext({}))
+    : (source, filename) => vm.runInThisContext(source, { filename });
+  mainContextTaken = true;
+  const install = run(
+    `let bridge86Constants; (function (constants) { bridge86Constants = constants; })`,
+    'bridge86:install',
+  ) as (constants: Record<string, unknown>) => void;
+  install(constants);
+  run(
+    `const { ${names.join(', ')} } = bridge86Constants; bridge86Constants = undefined;${ACCESSORS}`,
+    'bridge86:environment',
+  );
+  return { evaluate: run };
+}

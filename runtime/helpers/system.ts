@@ -1,0 +1,215 @@
+/**
+ * Helpers of instructions that touch what is neither a plain register nor plain memory: segments, far transfers, cpuid,
+ * time, 64-bit arithmetic that JavaScript lacks. Those that work on the whole state return 1 with `pendingTrap` set where
+ * the instruction faults, so that generated code can leave in good order.
+ */
+import { Segment, State, Trap } from '../../translator/state.js';
+import { loadSegment, tlsDescriptor } from '../cpu/segments.js';
+import type { CpuState } from '../cpu/cpu-state.js';
+import { GuestTrap } from '../memory/trap.js';
+import type { GuestMemory } from '../memory/guest-memory.js';
+import { cpuidLeaf, type CpuModel } from '../cpu/cpuid.js';
+import { createStringHelper } from './strings.js';
+
+/** The code selector of a 32-bit Linux process on x86_64 (arch/x86/include/asm/segment.h). */
+const USER_CODE_SELECTOR = 0x23;
+const USER_DATA_SELECTOR = 0x2b;
+
+export interface SystemHelperOptions {
+  readonly model: CpuModel;
+  /** 32 random bits, for rdrand and rdseed. */
+  random32(): number;
+  /** Nanoseconds since some start, for rdtsc. */
+  clock(): bigint;
+}
+
+export type SystemHelpers = ReturnType<typeof createSystemHelpers>;
+
+export function createSystemHelpers(cpu: CpuState, memory: GuestMemory, options: SystemHelperOptions) {
+  const s = cpu.i32;
+  const stringStep = createStringHelper(cpu, memory);
+  let pendingTrap: GuestTrap | undefined;
+
+  /** Runs a whole-state helper: 1 and the trap kept where it faults. */
+  const attempt = (run: () => void): number => {
+    try {
+      run();
+      return 0;
+    } catch (error) {
+      if (!(error instanceof GuestTrap)) throw error;
+      pendingTrap = error;
+      return 1;
+    }
+  };
+  const isCode = (selector: number): boolean => (selector & 0xfffc) === (USER_CODE_SELECTOR & ~3);
+  /** Limit of the data descriptor that a selector names, in bytes as i32; undefined where there is none. */
+  const dataLimit = (selector: number): number | undefined => {
+    if ((selector & 0xfffc) === (USER_DATA_SELECTOR & ~3)) return -1;
+    return selector & 4 ? undefined : tlsDescriptor(cpu, (selector & 0xffff) >> 3)?.limit;
+  };
+  const protectionFault = (): never => {
+    throw new GuestTrap(Trap.generalProtection);
+  };
+  const pushValue = (esp: number, value: number, bytes: number): number => {
+    const address = (esp - bytes) | 0;
+    if (bytes === 4) memory.writeU32(address, value);
+    else memory.writeU16(address, value);
+    return address;
+  };
+  const popValue = (esp: number, bytes: number): number => (bytes === 4 ? memory.readI32(esp) : memory.readU16(esp));
+
+  return {
+    raise(vector: number): never {
+      throw new GuestTrap(vector);
+    },
+    raisePending(): never {
+      const trap = pendingTrap ?? new GuestTrap(Trap.generalProtection);
+      pendingTrap = undefined;
+      throw trap;
+    },
+    checkWrite(address: number, bytes: number): void {
+      memory.checkWrite(address, bytes);
+    },
+    copyIn(slot: number, address: number, bytes: number): void {
+      memory.checkRead(address, bytes);
+      const from = address >>> 0;
+      for (let i = 0; i < bytes; i++) cpu.u8[slot + i] = memory.u8[from + i]!;
+    },
+    copyOut(address: number, slot: number, bytes: number): void {
+      memory.checkWrite(address, bytes);
+      const to = address >>> 0;
+      for (let i = 0; i < bytes; i++) memory.u8[to + i] = cpu.u8[slot + i]!;
+    },
+    tryCopyIn(slot: number, address: number, bytes: number): number {
+      if (!memory.isReadable(address, bytes)) return 1;
+      const from = address >>> 0;
+      for (let i = 0; i < bytes; i++) cpu.u8[slot + i] = memory.u8[from + i]!;
+      return 0;
+    },
+    tryCopyOut(address: number, slot: number, bytes: number): number {
+      if (!memory.isWritable(address, bytes)) return 1;
+      memory.dropCode(address, bytes);
+      const to = address >>> 0;
+      for (let i = 0; i < bytes; i++) memory.u8[to + i] = cpu.u8[slot + i]!;
+      return 0;
+    },
+
+    string(operation: number, size: number, repeat: number, addressSize: number, segment: number): number {
+      try {
+        stringStep(operation, size, repeat, addressSize, segment);
+        return 0;
+      } catch (error) {
+        if (!(error instanceof GuestTrap)) throw error;
+        pendingTrap = error;
+        return 1;
+      }
+    },
+
+    /** enter (Intel SDM 2): pushes the frame pointer and, for nested procedures, the display. */
+    enter(allocated: number, level: number, operandSize: number): number {
+      return attempt(() => {
+        const bytes = operandSize >> 3;
+        const ebp = s[State.ebp >> 2]!;
+        let esp = pushValue(s[State.esp >> 2]!, ebp, bytes);
+        const frame = esp;
+        if (level > 0) {
+          let display = ebp;
+          for (let i = 1; i < level; i++) {
+            display = (display - bytes) | 0;
+            esp = pushValue(esp, popValue(display, bytes), bytes);
+          }
+          esp = pushValue(esp, frame, bytes);
+        }
+        esp = (esp - (allocated & 0xffff)) | 0;
+        // The processor probes the new stack top for writing before it commits.
+        memory.checkWrite(esp, bytes);
+        s[State.ebp >> 2] = bytes === 4 ? frame : (ebp & ~0xffff) | (frame & 0xffff);
+        s[State.esp >> 2] = esp;
+      });
+    },
+
+    /** Loads a segment register; 1 where the processor raises #GP. */
+    loadSegment(segment: number, selector: number): number {
+      return loadSegment(cpu, segment, selector) ? 0 : 1;
+    },
+
+    /** jmp far and call far (`operandSize` 0: jump): only the flat user code segment can be a target. */
+    farTransfer(selector: number, offset: number, operandSize: number, returnAddress: number): number {
+      return attempt(() => {
+        if ((selector & 0xffff) !== USER_CODE_SELECTOR) protectionFault();
+        if (operandSize !== 0) {
+          const bytes = operandSize >> 3;
+          let esp = pushValue(s[State.esp >> 2]!, s[(State.selectors >> 2) + Segment.cs]!, bytes);
+          esp = pushValue(esp, returnAddress, bytes);
+          s[State.esp >> 2] = esp;
+        }
+        s[State.eip >> 2] = offset;
+      });
+    },
+    farReturn(operandSize: number, released: number): number {
+      return attempt(() => {
+        const bytes = operandSize >> 3;
+        const esp = s[State.esp >> 2]!;
+        const target = popValue(esp, bytes);
+        const selector = popValue((esp + bytes) | 0, bytes) & 0xffff;
+        if (selector !== USER_CODE_SELECTOR) protectionFault();
+        s[State.esp >> 2] = (esp + 2 * bytes + (released & 0xffff)) | 0;
+        s[State.eip >> 2] = target;
+      });
+    },
+    interruptReturn(operandSize: number): number {
+      return attempt(() => {
+        const bytes = operandSize >> 3;
+        const esp = s[State.esp >> 2]!;
+        const target = popValue(esp, bytes);
+        const selector = popValue((esp + bytes) | 0, bytes) & 0xffff;
+        const flags = popValue((esp + 2 * bytes) | 0, bytes);
+        if (selector !== USER_CODE_SELECTOR) protectionFault();
+        const may = operandSize === 32 ? 0x244dd5 : 0x4dd5;
+        cpu.eflags = (cpu.eflags & ~may) | (flags & may);
+        s[State.esp >> 2] = (esp + 3 * bytes) | 0;
+        s[State.eip >> 2] = target;
+      });
+    },
+
+    selectorValid(selector: number): number {
+      return isCode(selector) || dataLimit(selector) !== undefined ? 1 : 0;
+    },
+    selectorReadable(selector: number): number {
+      return isCode(selector) || dataLimit(selector) !== undefined ? 1 : 0;
+    },
+    selectorWritable(selector: number): number {
+      return dataLimit(selector) !== undefined ? 1 : 0;
+    },
+    accessRights(selector: number): number {
+      return isCode(selector) ? 0xcffb00 : 0xcff300;
+    },
+    segmentLimit(selector: number): number {
+      return dataLimit(selector) ?? -1;
+    },
+
+    cpuid(): number {
+      const [eax, ebx, ecx, edx] = cpuidLeaf(options.model, s[State.eax >> 2]! >>> 0, s[State.ecx >> 2]! >>> 0);
+      s[State.eax >> 2] = eax;
+      s[State.ebx >> 2] = ebx;
+      s[State.ecx >> 2] = ecx;
+      s[State.edx >> 2] = edx;
+      return 0;
+    },
+    rdtsc(): number {
+      const now = options.clock();
+      s[State.eax >> 2] = Number(BigInt.asIntN(32, now));
+      s[State.edx >> 2] = Number(BigInt.asIntN(32, now >> 32n));
+      return 0;
+    },
+    rdtscp(): number {
+      const now = options.clock();
+      s[State.eax >> 2] = Number(BigInt.asIntN(32, now));
+      s[State.edx >> 2] = Number(BigInt.asIntN(32, now >> 32n));
+      s[State.ecx >> 2] = 0;
+      return 0;
+    },
+    random32: (): number => options.random32() | 0,
+    processorId: (): number => 0,
+  };
+}

@@ -1,0 +1,102 @@
+/** Turns the declarations' encoding texts into the decoder's tables: per opcode map, per opcode byte, the candidates. */
+import { declarations, type Declaration } from '../isa/declare.js';
+import { kinds, type KindShape } from '../isa/kinds.js';
+
+export type PrefixRule = 'any' | 'none' | '66' | 'F3' | 'F2';
+
+export interface Candidate {
+  readonly declaration: Declaration;
+  readonly map: OpcodeMap;
+  readonly opcode: number;
+  readonly prefix: PrefixRule;
+  /** ModRM reg as an opcode extension, or -1. */
+  readonly extension: number;
+  /** The exact ModRM byte (x87 and 0F 01 forms), or -1. */
+  readonly exact: number;
+  /** ModRM mask for `exact`: F8 for register forms with a register in the low bits. */
+  readonly exactMask: number;
+  readonly form: 'any' | 'memory' | 'register';
+  readonly hasModRm: boolean;
+  readonly shapes: readonly KindShape[];
+}
+export type OpcodeMap = '1' | '0F' | '0F38' | '0F3A';
+
+const isHexByte = (text: string): boolean => /^[0-9A-F]{2}\+?$/.test(text);
+
+/** Parses one declaration's encoding; throws on a malformed text (a programming error, found by the tests). */
+export function parseEncoding(declaration: Declaration): Candidate[] {
+  const tokens = declaration.encoding.split(' ');
+  const shapes = declaration.operands.map((kind) => kinds[kind] as KindShape);
+  let prefix: PrefixRule = 'any';
+  if (tokens[0] === 'NP') {
+    prefix = 'none';
+    tokens.shift();
+  } else if (tokens.length > 1 && (tokens[0] === '66' || tokens[0] === 'F2' || tokens[0] === 'F3')) {
+    prefix = tokens.shift() as PrefixRule;
+  }
+  let map: OpcodeMap = '1';
+  if (tokens[0] === '0F' && tokens.length > 1) {
+    tokens.shift();
+    map = '0F';
+    const second: string = tokens[0]!;
+    if ((second === '38' || second === '3A') && tokens.length > 1 && isHexByte(tokens[1]!)) {
+      tokens.shift();
+      map = second === '38' ? '0F38' : '0F3A';
+    }
+  }
+  const opcodeText = tokens.shift() ?? '';
+  if (!isHexByte(opcodeText))
+    throw new Error(`malformed encoding '${declaration.encoding}' of ${declaration.mnemonic}`);
+  const opcode = parseInt(opcodeText, 16);
+  let extension = -1;
+  let exact = -1;
+  let exactMask = 0xff;
+  let form: Candidate['form'] = 'any';
+  for (const token of tokens) {
+    if (/^\/[0-7]$/.test(token)) extension = Number(token[1]);
+    else if (token === 'm') form = 'memory';
+    else if (token === 'r') form = 'register';
+    else if (token === '/r') continue;
+    else if (isHexByte(token)) {
+      exact = parseInt(token, 16);
+      if (token.endsWith('+')) exactMask = 0xf8;
+    } else throw new Error(`malformed encoding '${declaration.encoding}' of ${declaration.mnemonic}`);
+  }
+  if (shapes.some((shape) => shape.memoryOnly) && form === 'any' && exact < 0) form = 'memory';
+  if (shapes.some((shape) => shape.registerOnly) && form === 'any') form = 'register';
+  const hasModRm =
+    extension >= 0 ||
+    exact >= 0 ||
+    form !== 'any' ||
+    shapes.some((shape) => shape.from === 'rm' || shape.from === 'reg');
+  const base = { declaration, map, prefix, extension, exact, exactMask, form, hasModRm, shapes };
+  if (!opcodeText.endsWith('+')) return [{ ...base, opcode }];
+  return Array.from({ length: 8 }, (_, low) => ({ ...base, opcode: opcode + low }));
+}
+
+export type OpcodeTable = Record<OpcodeMap, (Candidate[] | undefined)[]>;
+
+let table: OpcodeTable | undefined;
+
+/** All candidates by map and opcode byte; built on first use. */
+export function opcodeTable(): OpcodeTable {
+  if (table) return table;
+  table = { '1': [], '0F': [], '0F38': [], '0F3A': [] };
+  for (const declaration of declarations) {
+    for (const candidate of parseEncoding(declaration)) {
+      (table[candidate.map][candidate.opcode] ??= []).push(candidate);
+    }
+  }
+  for (const map of Object.values(table)) for (const list of map) list?.sort(moreSpecificFirst);
+  return table;
+}
+
+/** Mandatory prefixes before free ones, exact ModRM bytes before extensions, forms before any. */
+function moreSpecificFirst(a: Candidate, b: Candidate): number {
+  const rank = (candidate: Candidate): number =>
+    (candidate.prefix === 'F2' || candidate.prefix === 'F3' ? 0 : candidate.prefix === '66' ? 100 : 200) +
+    (candidate.exact >= 0 ? (candidate.exactMask === 0xff ? 0 : 10) : 20) +
+    (candidate.extension >= 0 ? 0 : 5) +
+    (candidate.form === 'any' ? 1 : 0);
+  return rank(a) - rank(b);
+}

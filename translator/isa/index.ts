@@ -1,0 +1,8 @@
+/** All instruction declarations: importing this file fills `declarations`. */
+import './integer/arithmetic.js';
+import './integer/bits.js';
+import './integer/moves.js';
+import './integer/control.js';
+import './integer/strings.js';
+
+export { declarations, type Declaration, type Feature } from './declare.js';
