@@ -1,0 +1,404 @@
+/**
+ * A guest process: memory, processor, descriptors, signals and the loop that runs them. It loads a program, lets the engine execute
+ * it, and answers what the engine comes back with: system calls, exceptions, signals. Everything happens synchronously in
+ * the calling thread.
+ */
+import { State, Trap } from '../../translator/state.js';
+import { CpuState } from '../cpu/cpu-state.js';
+import type { Engine } from '../engine/engine.js';
+import { HostBuffer, hostProcessId, hostReadAll } from '../host/buffer.js';
+import { addressOf, syscall } from '../host/libc.js';
+import { loadProgram } from '../loader/load.js';
+import { closeExecutable, type Executable, openExecutable } from '../loader/program-file.js';
+import { LoadError } from '../loader/load-error.js';
+import { SymbolTable } from '../loader/symbols.js';
+import { GuestMemory } from '../memory/guest-memory.js';
+import { Mappings } from '../memory/mappings.js';
+import { GuestTrap } from '../memory/trap.js';
+import { Errno } from './constants/errno.js';
+import { Host } from './constants/host-syscalls.js';
+import { Signal, SignalCode } from './constants/signals.js';
+import { FileTable } from './files.js';
+import { describeDeath } from './death.js';
+import { PathResolver } from './paths.js';
+import { guestProcFiles } from './proc-files.js';
+import { type Fault, faultOf } from './signals/faults.js';
+import { Signals } from './signals/signals.js';
+import type { StraceWriter } from './strace.js';
+import { NO_RESULT } from './syscalls/declare.js';
+import { dispatchSyscall, pendingSyscall } from './syscalls/dispatch.js';
+import { GuestThread } from './thread.js';
+
+export interface ProcessOptions {
+  /** Directory with an i386 system: absolute paths are looked for there first. */
+  sysroot?: string;
+  /** Makes the engine that executes the process's code. */
+  createEngine: (process: LinuxProcess) => Engine;
+  strace?: StraceWriter;
+  /** CPUID 1's edx for AT_HWCAP. */
+  hardwareCapabilities?: number;
+  /** Random bytes for AT_RANDOM: the host's unless given. */
+  random?: (length: number) => Uint8Array;
+  /** Where one-line messages about the guest's end go; the host's stderr unless given. */
+  report?: (line: string) => void;
+}
+
+/** How a process ended. */
+export type ProcessEnd =
+  { readonly kind: 'exit'; readonly status: number } | { readonly kind: 'signal'; readonly signal: number };
+
+/** FPU, TSC, CX8, CMOV, MMX, FXSR, SSE, SSE2. */
+const DEFAULT_CAPABILITIES = 0x07808111;
+const SYSCALL_VECTOR = 0x80;
+/** `int 0x80` and `sysenter` are two bytes long. */
+const SYSCALL_LENGTH = 2;
+const GRND_NONE = 0;
+
+export class LinuxProcess {
+  readonly memory = new GuestMemory();
+  /** Host address of guest address 0. */
+  readonly hostBase: number;
+  readonly cpu: CpuState;
+  readonly mappings: Mappings;
+  readonly thread: GuestThread;
+  readonly signals: Signals;
+  readonly files = new FileTable();
+  readonly paths: PathResolver;
+  readonly symbols: SymbolTable;
+  readonly engine: Engine;
+  readonly strace: StraceWriter | undefined;
+  /** Path of the program as the guest knows it (absolute) and as the host does. */
+  executable: Uint8Array = new Uint8Array();
+  hostExecutable: Uint8Array = new Uint8Array();
+  arguments: readonly Uint8Array[] = [];
+  environment: readonly Uint8Array[] = [];
+  /** Auxiliary vector of the running program, for /proc/self/auxv. */
+  stackStart = 0;
+  personality = 0x0008;
+  /** Set by what ends the process; the loop returns it. */
+  end: ProcessEnd | undefined;
+  /** Host process id; kept through forks. */
+  pid = hostProcessId();
+  /** Called in the child of a vfork when it executes another program or ends: its parent waits for that. */
+  releaseParent: (() => void) | undefined;
+
+  constructor(readonly options: ProcessOptions) {
+    this.hostBase = addressOf(this.memory.buffer);
+    this.cpu = new CpuState(this.memory);
+    this.cpu.reset();
+    this.mappings = new Mappings(this.memory, this.hostBase);
+    this.thread = new GuestThread(this.cpu);
+    this.signals = new Signals(this.memory, this.thread, this.hostBase);
+    this.signals.onDeath = (signal, info) => this.reportDeath(signal, info);
+    this.paths = new PathResolver(options.sysroot);
+    this.paths.procFiles = guestProcFiles(this);
+    this.symbols = new SymbolTable(this.mappings, this.hostBase);
+    this.strace = options.strace;
+    this.engine = options.createEngine(this);
+    this.mappings.onUnmapped = (firstPage, count) => this.engine.invalidatePages(firstPage, count);
+  }
+
+  /** Threads' ids are the host's; the guest's first thread is the process's. */
+  get tid(): number {
+    return syscall(Host.gettid);
+  }
+
+  /**
+   * Loads the program that `run` is to execute. Takes over the host process's descriptors and signals.
+   * @throws LoadError where it cannot be started
+   */
+  load(path: Uint8Array, args: readonly Uint8Array[], environment: readonly Uint8Array[]): void {
+    this.files.takeOver();
+    this.signals.takeOver();
+    const found = openExecutable(path, args, (guestPath) => this.paths.hostPath(guestPath));
+    if (found.kind === 'host') {
+      this.executeOnHost(found, environment);
+      throw new LoadError(`${new TextDecoder().decode(path)}: a program of the host, which refused to run it`, 126);
+    }
+    this.start(found, path, environment);
+  }
+
+  /** `execve`: 0 when the registers are those of a new program, else a negated error number. Returns only in the guest's case. */
+  execute(path: Uint8Array, args: readonly Uint8Array[], environment: readonly Uint8Array[]): number {
+    let found: Executable;
+    try {
+      // Linux gives a program that was called with no arguments an empty one (fs/exec.c, since 5.18).
+      const given = args.length > 0 ? args : [new Uint8Array()];
+      found = openExecutable(path, given, (guestPath) => this.paths.hostPath(guestPath));
+    } catch (error) {
+      if (error instanceof LoadError) return -error.errno;
+      throw error;
+    }
+    if (found.kind === 'host') return this.executeOnHost(found, environment);
+    this.engine.invalidateAll();
+    this.mappings.reset();
+    this.thread.resetForExec();
+    this.signals.resetForExec();
+    this.files.closeOnExec();
+    try {
+      this.start(found, path, environment);
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      // The old program is gone: Linux kills the process.
+      this.report(`bridge86: ${error.message}`);
+      this.end = { kind: 'signal', signal: Signal.SIGSEGV };
+    }
+    this.releaseParent?.();
+    return 0;
+  }
+
+  private start(found: Executable & { kind: 'guest' }, path: Uint8Array, environment: readonly Uint8Array[]): void {
+    this.cpu.reset();
+    this.symbols.clear();
+    try {
+      const ids = {
+        userId: syscall(Host.getuid),
+        effectiveUserId: syscall(Host.geteuid),
+        groupId: syscall(Host.getgid),
+        effectiveGroupId: syscall(Host.getegid),
+      };
+      const { entry, stackPointer } = loadProgram(this.memory, this.mappings, found.program, found.interpreter, {
+        execPath: path,
+        arguments: found.arguments,
+        environment,
+        ids,
+        random: this.randomBytes(16),
+        hardwareCapabilities: this.options.hardwareCapabilities ?? DEFAULT_CAPABILITIES,
+      });
+      this.cpu.eip = entry;
+      this.cpu.i32[State.esp >> 2] = stackPointer;
+      this.stackStart = stackPointer;
+      this.hostExecutable = this.absoluteHostPath(found.program.fd, found.program.path);
+      this.executable = this.paths.guestPath(this.hostExecutable);
+      this.arguments = found.arguments;
+      this.environment = environment;
+      setThreadName(found.program.path);
+    } finally {
+      closeExecutable(found);
+    }
+  }
+
+  private absoluteHostPath(fd: number, path: Uint8Array): Uint8Array {
+    const link = this.readDescriptorPath(fd);
+    return link ?? path;
+  }
+
+  private readDescriptorPath(fd: number): Uint8Array | undefined {
+    const buffer = new HostBuffer(8192);
+    const name = buffer.putCString(new TextEncoder().encode(`/proc/self/fd/${fd}`));
+    const length = syscall(Host.readlink, name, buffer.address + 4096, 4096);
+    return length > 0 ? buffer.bytes.slice(4096, 4096 + length) : undefined;
+  }
+
+  /** Gives this process to a program of the host's own kind. Comes back only with a negated error number. */
+  private executeOnHost(found: Executable & { kind: 'host' }, environment: readonly Uint8Array[]): number {
+    const strings = [found.hostPath, ...found.arguments, ...environment];
+    const count = found.arguments.length + environment.length + 2;
+    const buffer = new HostBuffer(strings.reduce((sum, string) => sum + string.length + 1, 0) + count * 8 + 8);
+    let at = count * 8;
+    const put = (string: Uint8Array): bigint => {
+      const address = buffer.putCString(string, at);
+      at += string.length + 1;
+      return BigInt(address);
+    };
+    const path = put(found.hostPath);
+    let slot = 0;
+    const vector = (list: readonly Uint8Array[]): number => {
+      const start = buffer.address + slot * 8;
+      for (const string of list) buffer.view.setBigUint64(slot++ * 8, put(string), true);
+      buffer.view.setBigUint64(slot++ * 8, 0n, true);
+      return start;
+    };
+    const args = vector(found.arguments);
+    const env = vector(environment);
+    this.files.installForHostExec();
+    return syscall(Host.execve, Number(path), args, env);
+  }
+
+  private randomBytes(length: number): Uint8Array {
+    if (this.options.random) return this.options.random(length);
+    const buffer = new HostBuffer(Math.max(length, 128));
+    syscall(Host.getrandom, buffer.address, length, GRND_NONE);
+    return buffer.bytes.slice(0, length);
+  }
+
+  // ---- the loop ----------------------------------------------------------------------------------------------
+
+  /** Runs until the guest's end. In the child of a guest's fork the same call returns that child's end. */
+  run(): ProcessEnd {
+    const { cpu, signals, engine } = this;
+    for (;;) {
+      const event = engine.run();
+      switch (event.kind) {
+        case 'interrupt':
+          if (event.vector === SYSCALL_VECTOR) this.systemCall((cpu.eip - SYSCALL_LENGTH) >>> 0);
+          else this.softwareInterrupt(event.vector);
+          break;
+        case 'sysenter':
+          this.fastSystemCall();
+          break;
+        case 'trap':
+          this.raise(event.trap);
+          break;
+        case 'poll':
+          break;
+      }
+      if (signals.hasWork) this.finishWith(signals.deliver());
+      if (this.end) return this.end;
+    }
+  }
+
+  private systemCall(address: number): void {
+    const { cpu, signals } = this;
+    const number = cpu.i32[State.eax >> 2]!;
+    const declaration = pendingSyscall(cpu);
+    const result = dispatchSyscall(this, cpu);
+    if (result === NO_RESULT) return;
+    cpu.i32[State.eax >> 2] = result;
+    if (result === -Errno.EINTR && !this.end) {
+      const restartable = declaration?.interruption === 'restart';
+      this.finishWith(signals.deliver({ number, address, restartable }));
+    }
+  }
+
+  /**
+   * `sysenter`: the program has pushed ecx, edx and ebp, as the kernel's own entry does, and ebp points there; the sixth argument lies
+   * on top. The kernel returns to code that pops the three and returns.
+   */
+  private fastSystemCall(): void {
+    const { cpu, memory } = this;
+    const stack = cpu.i32[State.ebp >> 2]! >>> 0;
+    try {
+      const sixth = memory.readI32(stack);
+      const [edx, ecx, target] = [memory.readI32(stack + 4), memory.readI32(stack + 8), memory.readI32(stack + 12)];
+      const address = (cpu.eip - SYSCALL_LENGTH) >>> 0;
+      cpu.i32[State.ebp >> 2] = sixth;
+      cpu.i32[State.edx >> 2] = edx;
+      cpu.i32[State.ecx >> 2] = ecx;
+      cpu.i32[State.esp >> 2] = stack + 16;
+      cpu.i32[State.eip >> 2] = target;
+      this.systemCall(address);
+    } catch (error) {
+      if (!(error instanceof GuestTrap)) throw error;
+      this.raise(error);
+    }
+  }
+
+  /** `int3`, `into` and interrupts that belong to the kernel; eip is behind the instruction. */
+  private softwareInterrupt(vector: number): void {
+    const { thread, cpu } = this;
+    thread.trapNumber = vector === Trap.breakpoint || vector === Trap.overflow ? vector : Trap.generalProtection;
+    thread.errorCode = 0;
+    if (vector === Trap.breakpoint) {
+      this.force({ signal: Signal.SIGTRAP, code: SignalCode.SI_KERNEL, address: 0 });
+      return;
+    }
+    if (vector !== Trap.overflow) {
+      // #GP is a fault: at the instruction, with the vector's gate as error code.
+      cpu.eip -= SYSCALL_LENGTH;
+      thread.errorCode = vector * 8 + 2;
+    }
+    this.force({ signal: Signal.SIGSEGV, code: SignalCode.SI_KERNEL, address: 0 });
+  }
+
+  /** A processor exception: a signal, unless the kernel would only have to provide the page. */
+  raise(trap: GuestTrap): void {
+    const { thread, cpu, mappings } = this;
+    const fault = faultOf(trap, cpu);
+    if (trap.vector === Trap.pageFault) {
+      const write = (trap.errorCode & 2) !== 0;
+      const fetch = (trap.errorCode & 16) !== 0;
+      if (!(trap.errorCode & 1)) {
+        if (mappings.growDown(trap.address)) return;
+      } else {
+        const region = mappings.regions.at(trap.address);
+        const needed = write ? 2 : fetch ? 4 : 7;
+        if (region && region.protection & needed) {
+          if (mappings.revealPage(trap.address)) return;
+          Object.assign(fault, { signal: Signal.SIGBUS, code: SignalCode.BUS_ADRERR });
+        }
+      }
+      thread.faultAddress = trap.address;
+      // As the processor reports it: user mode, write, present, fetch.
+      thread.errorCode = trap.errorCode | 4;
+    } else {
+      thread.errorCode = trap.errorCode;
+    }
+    thread.trapNumber = trap.vector;
+    this.force(fault);
+  }
+
+  private force(fault: Fault): void {
+    this.finishWith(this.signals.force(fault));
+  }
+
+  private finishWith(signal: number): void {
+    if (signal !== 0) this.end ??= { kind: 'signal', signal };
+  }
+
+  /** `exit_group`, and `exit` of the last thread. */
+  exit(status: number): void {
+    this.end ??= { kind: 'exit', status: status & 0xff };
+  }
+
+  // ---- fork --------------------------------------------------------------------------------------------------
+
+  /** In the child of a fork: what belonged to the parent's threads and ids. */
+  becomeChild(): void {
+    this.pid = hostProcessId();
+    this.signals.resetForFork();
+    this.thread.robustList = 0;
+  }
+
+  // ---- messages ----------------------------------------------------------------------------------------------
+
+  report(line: string): void {
+    if (this.options.report) {
+      this.options.report(line);
+      return;
+    }
+    const bytes = new TextEncoder().encode(`${line}\n`);
+    const buffer = new HostBuffer(Math.max(bytes.length, 128));
+    buffer.bytes.set(bytes);
+    syscall(Host.write, 2, buffer.address, bytes.length);
+  }
+
+  private reportDeath(signal: number, info: Uint8Array): void {
+    const line = describeDeath(this, signal, info);
+    if (line !== undefined) this.report(line);
+  }
+
+  /** Bytes of a file of the host's /proc about this process. */
+  readHostProc(name: string): Uint8Array {
+    const bytes = hostReadAll(`/proc/self/${name}`);
+    return typeof bytes === 'number' ? new Uint8Array() : bytes;
+  }
+}
+
+const nameBuffer = new HostBuffer(128);
+const PR_SET_NAME = 15;
+
+/** The name that `ps` shows: the program's. */
+function setThreadName(path: Uint8Array): void {
+  const slash = path.lastIndexOf(0x2f);
+  syscall(Host.prctl, PR_SET_NAME, nameBuffer.putCString(path.slice(slash + 1, slash + 16)));
+}
+
+const SIGKILL_STATUS = 128;
+const RLIMIT_CORE = 4;
+
+/** Ends the host process as the guest ended: the same status, or death by the same signal. Node's own teardown does not run. */
+export function endHostProcess(guest: LinuxProcess, end: ProcessEnd): never {
+  guest.releaseParent?.();
+  if (end.kind === 'signal') {
+    const { signal } = end;
+    // A core file of Node would be no use to anyone who debugs the guest.
+    const buffer = new HostBuffer(128);
+    syscall(Host.setrlimit, RLIMIT_CORE, buffer.address);
+    guest.signals.host.release(signal, 0);
+    guest.signals.host.setMask(0n);
+    const pid = hostProcessId();
+    syscall(Host.tgkill, pid, pid, signal);
+  }
+  for (;;) syscall(Host.exit_group, end.kind === 'exit' ? end.status : SIGKILL_STATUS + end.signal);
+}

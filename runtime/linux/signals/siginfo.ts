@@ -1,0 +1,119 @@
+/**
+ * `siginfo_t`: the guest's 128 bytes, made from the host's or by the emulator itself (uapi/asm-generic/siginfo.h,
+ * linux/compat.h). Which member of the union is valid follows from signal and code as in kernel/signal.c, siginfo_layout.
+ */
+import { Signal, SignalCode } from '../constants/signals.js';
+
+export const SIGINFO_SIZE = 128;
+/** Offsets of the union: after three ints, on the host padded to 8 bytes. */
+const GUEST_UNION = 12;
+const HOST_UNION = 16;
+
+type Kind = 'kill' | 'timer' | 'child' | 'fault' | 'poll' | 'system' | 'queue';
+
+const FAULTS: ReadonlySet<number> = new Set([
+  Signal.SIGILL,
+  Signal.SIGFPE,
+  Signal.SIGSEGV,
+  Signal.SIGBUS,
+  Signal.SIGTRAP,
+]);
+
+function kindOf(signal: number, code: number): Kind {
+  if (code > 0 && code < SignalCode.SI_KERNEL) {
+    if (FAULTS.has(signal)) return 'fault';
+    if (signal === Signal.SIGCHLD) return 'child';
+    if (signal === Signal.SIGIO) return 'poll';
+    if (signal === Signal.SIGSYS) return 'system';
+    return 'kill';
+  }
+  if (code === SignalCode.SI_TIMER) return 'timer';
+  if (code === SignalCode.SI_SIGIO) return 'poll';
+  return code < 0 && code !== SignalCode.SI_TKILL ? 'queue' : 'kill';
+}
+
+/** A guest `siginfo_t` of the kind that `kill` sends. */
+export function userInfo(signal: number, code: number, pid: number, uid: number): Uint8Array {
+  const bytes = new Uint8Array(SIGINFO_SIZE);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, signal, true);
+  view.setInt32(8, code, true);
+  view.setInt32(GUEST_UNION, pid, true);
+  view.setInt32(GUEST_UNION + 4, uid, true);
+  return bytes;
+}
+
+/** A guest `siginfo_t` of a processor exception. */
+export function faultInfo(signal: number, code: number, address: number): Uint8Array {
+  const bytes = new Uint8Array(SIGINFO_SIZE);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, signal, true);
+  view.setInt32(8, code, true);
+  if (code !== SignalCode.SI_KERNEL) view.setUint32(GUEST_UNION, address >>> 0, true);
+  return bytes;
+}
+
+/** The guest's `siginfo_t` for one of the host's. */
+export function infoToGuest(host: Uint8Array): Uint8Array {
+  const from = new DataView(host.buffer, host.byteOffset, SIGINFO_SIZE);
+  const bytes = new Uint8Array(SIGINFO_SIZE);
+  const to = new DataView(bytes.buffer);
+  for (const offset of [0, 4, 8]) to.setInt32(offset, from.getInt32(offset, true), true);
+  const word = (index: number, hostOffset: number): void =>
+    to.setInt32(GUEST_UNION + index * 4, from.getInt32(HOST_UNION + hostOffset, true), true);
+  switch (kindOf(from.getInt32(0, true), from.getInt32(8, true))) {
+    case 'kill':
+      word(0, 0);
+      word(1, 4);
+      break;
+    case 'timer':
+    case 'queue':
+      word(0, 0);
+      word(1, 4);
+      word(2, 8);
+      break;
+    case 'child':
+      // pid, uid, status; then the two times, `long` on each side.
+      word(0, 0);
+      word(1, 4);
+      word(2, 8);
+      word(3, 16);
+      word(4, 24);
+      break;
+    case 'fault':
+      word(0, 0);
+      break;
+    case 'poll':
+      word(0, 0);
+      word(1, 8);
+      break;
+    case 'system':
+      word(0, 0);
+      word(1, 8);
+      word(2, 12);
+      break;
+  }
+  return bytes;
+}
+
+/** The host's `siginfo_t` for one that the guest sends (`rt_sigqueueinfo`): pid, uid and value. */
+export function infoToHost(guest: Uint8Array, signal: number): Uint8Array {
+  const from = new DataView(guest.buffer, guest.byteOffset, SIGINFO_SIZE);
+  const bytes = new Uint8Array(SIGINFO_SIZE);
+  const to = new DataView(bytes.buffer);
+  to.setInt32(0, signal, true);
+  to.setInt32(4, from.getInt32(4, true), true);
+  to.setInt32(8, from.getInt32(8, true), true);
+  for (let index = 0; index < 3; index++) {
+    to.setInt32(HOST_UNION + index * 4, from.getInt32(GUEST_UNION + index * 4, true), true);
+  }
+  return bytes;
+}
+
+/** Number and code of a `siginfo_t` (the same place under both ABIs). */
+export function infoNumber(info: Uint8Array): number {
+  return new DataView(info.buffer, info.byteOffset).getInt32(0, true);
+}
+export function infoCode(info: Uint8Array): number {
+  return new DataView(info.buffer, info.byteOffset).getInt32(8, true);
+}

@@ -1,0 +1,35 @@
+/** One guest thread: its processor state and what the kernel keeps for a thread beside it. */
+import type { CpuState } from '../cpu/cpu-state.js';
+
+export interface AlternateStack {
+  address: number;
+  size: number;
+  flags: number;
+}
+
+export class GuestThread {
+  /** Address to be cleared and woken when the thread ends (set_tid_address), 0 for none. */
+  clearChildTid = 0;
+  /** Head of the list of robust futexes and its size as registered. */
+  robustList = 0;
+  robustListSize = 0;
+  /** Signals that are blocked: bit n-1 is signal n. */
+  signalMask = 0n;
+  /** The mask to go back to when sigsuspend, pselect or ppoll have let a handler run. */
+  savedSignalMask: bigint | undefined;
+  alternateStack: AlternateStack = { address: 0, size: 0, flags: 2 };
+
+  /** Of the last processor exception: vector, error code and faulting address, for signal frames. */
+  trapNumber = 0;
+  errorCode = 0;
+  faultAddress = 0;
+
+  constructor(readonly cpu: CpuState) {}
+
+  /** What a thread forgets when it executes a new program. */
+  resetForExec(): void {
+    this.clearChildTid = 0;
+    this.robustList = 0;
+    this.alternateStack = { address: 0, size: 0, flags: 2 };
+  }
+}
