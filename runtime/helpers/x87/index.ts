@@ -7,6 +7,7 @@ import type { StateViews } from '../../cpu/cpu-state.js';
 import { createArithmeticHelpers } from './arithmetic-helpers.js';
 import { createEnvironmentHelpers } from './environment-helpers.js';
 import { RegisterStack } from './register-stack.js';
+import { createTranscendentalHelpers } from './transcendental-helpers.js';
 import { createTransferHelpers } from './transfer-helpers.js';
 
 export function createX87Helpers(state: StateViews) {
@@ -14,6 +15,7 @@ export function createX87Helpers(state: StateViews) {
   return {
     ...createArithmeticHelpers(stack),
     ...createTransferHelpers(stack),
+    ...createTranscendentalHelpers(stack),
     ...createEnvironmentHelpers(stack),
   };
 }

@@ -181,6 +181,10 @@ for (const operation of selected) {
       const statusDiffers = (parseInt(native.status, 16) ^ parseInt(ours.status, 16)) & ~0x200;
       if (statusDiffers === 0 && distance(native.registers, ours.registers) <= operation.ulps) {
         lastPlace++;
+        if (process.env['X87_LAST_PLACE'] && lastPlace < 20)
+          console.log(
+            `  ${hex(record.readUInt16LE(16))} ${registerText(record.subarray(44))} ${registerText(record.subarray(54))} ${native.status} ${native.registers.slice(0, 42)}, helpers ${ours.status} ${ours.registers.slice(0, 42)}`,
+          );
         continue;
       }
     }
