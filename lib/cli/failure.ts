@@ -1,4 +1,5 @@
 /** How the command line fails: one line on standard error and an exit status that a shell's user knows. */
+import { writeSync } from 'node:fs';
 
 /** Exit statuses, those of the shell (POSIX.1-2017, 2.8.2) where it has one for the case. */
 export const ExitStatus = {
@@ -21,4 +22,25 @@ export class Failure extends Error {
   ) {
     super(message);
   }
+}
+
+/** Shows an error as one line and returns the exit status. */
+export function report(error: unknown): number {
+  const debug = process.env.BRIDGE86_DEBUG !== undefined;
+  const expected = error instanceof Failure;
+  let text = error instanceof Error ? error.message : String(error);
+  if (!expected) {
+    const name = error instanceof Error ? `${error.name}: ` : '';
+    const advice = debug ? 'please report this' : 'please report this, with what BRIDGE86_DEBUG=1 makes it print';
+    text = `internal error: ${name}${text} (${advice})`;
+  }
+  let lines = `bridge86: ${text.replaceAll(/\s*\n\s*/g, ' ')}\n`;
+  if (debug && error instanceof Error) lines += `${error.stack ?? ''}\n`;
+  try {
+    // Not process.stderr: it would change the descriptor's mode, which a guest shares.
+    writeSync(2, lines);
+  } catch {
+    // Nobody is there to read it.
+  }
+  return expected ? error.status : ExitStatus.internal;
 }

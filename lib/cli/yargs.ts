@@ -3,6 +3,7 @@
  * yargs (see main.ts). Each command is a file in `commands/`.
  */
 import yargs, { type Argv } from 'yargs';
+import { runHelp } from './commands/run-help.js';
 import { sysrootCommand } from './commands/sysroot.js';
 import { ExitStatus, Failure } from './failure.js';
 
@@ -10,6 +11,7 @@ export function commandLine(args: readonly string[]): Argv {
   return yargs([...args])
     .scriptName('bridge86')
     .usage('$0 <command>\n$0 PROGRAM [ARGUMENTS...]   the same as: $0 run PROGRAM [ARGUMENTS...]')
+    .command(runHelp)
     .command(sysrootCommand)
     .demandCommand(1, 1, 'no command and no program is given')
     .strict()

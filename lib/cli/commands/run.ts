@@ -1,0 +1,101 @@
+/**
+ * `bridge86 run`: makes a process of the program and its surroundings, runs it in this very process and ends as it ends.
+ */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { cpuModel, hardwareCapabilities } from '../../../runtime/cpu/cpuid.js';
+import { createEngine, type EngineOptions } from '../../../runtime/engine/index.js';
+import { syscall } from '../../../runtime/host/libc.js';
+import { Host } from '../../../runtime/linux/constants/host-syscalls.js';
+import { endHostProcess, LinuxProcess, type ProcessOptions } from '../../../runtime/linux/process.js';
+import { LoadError } from '../../../runtime/loader/load-error.js';
+import { defaultSysroot } from '../../sysroot/location.js';
+import { Failure, report } from '../failure.js';
+import { changedEnvironment, rawEnvironment } from '../raw-arguments.js';
+import type { RunOptions } from '../run-options.js';
+
+const fromBinary = (text: string): Uint8Array => Buffer.from(text, 'latin1');
+
+/** Never returns: the process ends with the guest, without Node's own teardown (a fork's child must not run that). */
+export function run(options: RunOptions): never {
+  const environment = changedEnvironment(rawEnvironment(), options.environmentChanges);
+  const sysroot = sysrootOf(options);
+  const random = options.seed === undefined ? undefined : seededBytes(options.seed);
+  const model = options.cpu ?? 'max';
+  const processOptions: ProcessOptions = {
+    createEngine: (guest) => createEngine(guest.memory, guest.cpu, engineOptions(options, guest)),
+    hardwareCapabilities: hardwareCapabilities(cpuModel(model)),
+    ...(sysroot === undefined ? {} : { sysroot }),
+    ...(random ? { random } : {}),
+  };
+  try {
+    const guest = new LinuxProcess(processOptions);
+    load(guest, options, environment, sysroot);
+    const end = guest.run();
+    endHostProcess(guest, end);
+  } catch (error) {
+    const failure = error instanceof LoadError ? new Failure(error.message, error.exitStatus) : error;
+    const status = report(failure);
+    for (;;) syscall(Host.exit_group, status);
+  }
+}
+
+function load(
+  guest: LinuxProcess,
+  options: RunOptions,
+  environment: readonly string[],
+  sysroot: string | undefined,
+): void {
+  const path = findProgram(options.program, environment, sysroot);
+  const args = [options.argv0 ?? options.program, ...options.arguments];
+  guest.load(fromBinary(path), args.map(fromBinary), environment.map(fromBinary));
+}
+
+function engineOptions(options: RunOptions, guest: LinuxProcess): EngineOptions {
+  return {
+    kind: options.engine,
+    cpuModel: options.cpu ?? 'max',
+    symbolAt: (address) => guest.symbols.symbolAt(address)?.name,
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
+  };
+}
+
+/** The sysroot as a path for the host; undefined where there is none. */
+function sysrootOf({ sysroot }: RunOptions): string | undefined {
+  // A directory that is named but missing is no error for qemu-user, either: paths are the host's then.
+  if (sysroot !== undefined) return Buffer.from(sysroot, 'latin1').toString('utf8');
+  const path = defaultSysroot();
+  return existsSync(path) ? path : undefined;
+}
+
+/**
+ * The guest's path of the program: as given when it has a slash or is a file here (as for qemu-user), else found along PATH in
+ * the sysroot (the host's own directories hold the host's programs).
+ */
+function findProgram(program: string, environment: readonly string[], sysroot: string | undefined): string {
+  if (program.includes('/') || sysroot === undefined || existsSync(fromBinary(program) as Buffer)) return program;
+  const path = environment.find((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? '/usr/bin:/bin';
+  const prefix = Buffer.from(sysroot, 'utf8').toString('latin1');
+  for (const directory of path.split(':')) {
+    if (directory.startsWith('/') && isExecutable(`${prefix}${directory}/${program}`)) return `${directory}/${program}`;
+  }
+  return program;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(fromBinary(path) as Buffer, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Bytes that follow from a seed (the high bytes of a linear congruence: they need not be secret). */
+function seededBytes(seed: number): (length: number) => Uint8Array {
+  let state = seed >>> 0;
+  return (length) =>
+    Uint8Array.from({ length }, () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state >>> 24;
+    });
+}

@@ -1,0 +1,160 @@
+/**
+ * The options of `bridge86 run`: declared once, in yargs' terms (for the help), and read here without yargs, for two
+ * reasons. A run must start quickly, and everything after the program's name is the guest's: it must get through
+ * byte by byte, whatever it looks like. Strings are therefore "binary": one char a byte.
+ */
+import type { Options } from 'yargs';
+import type { CpuModelName } from '../../runtime/cpu/cpuid.js';
+import type { EngineKind } from '../../runtime/engine/engine.js';
+import { ExitStatus, Failure } from './failure.js';
+
+export const ENGINES = ['interpret', 'block', 'lockstep'] as const satisfies readonly EngineKind[];
+export const DUMPS = ['in_asm', 'ir', 'js'] as const;
+export type DumpKind = (typeof DUMPS)[number];
+export const CPU_MODELS = ['486', 'pentium3', 'core2', 'nehalem', 'max'] as const satisfies readonly CpuModelName[];
+
+/** Options as yargs shows them. A key of one letter is written `-k`, a longer one `--key`. */
+export const RUN_OPTIONS = {
+  L: { describe: "look up the guest's absolute paths in DIR first (default: bridge86 sysroot path)", type: 'string' },
+  E: { describe: 'set an environment variable: VAR=VALUE', type: 'string' },
+  U: { describe: 'remove an environment variable: VAR', type: 'string' },
+  argv0: { describe: "the program's argv[0]", type: 'string' },
+  strace: { describe: 'print every system call with its arguments and result', type: 'boolean' },
+  engine: { describe: 'how the guest is executed', choices: ENGINES, default: 'block' },
+  dump: { describe: `print what is translated: ${DUMPS.join(',')}`, type: 'string' },
+  'dump-range': { describe: 'only translations in LO-HI (hexadecimal) or of a SYMBOL', type: 'string' },
+  stats: { describe: 'print statistics at the end', type: 'boolean' },
+  cpu: { describe: 'the processor that cpuid shows', choices: CPU_MODELS },
+  seed: { describe: "a number that fixes the guest's random bytes", type: 'number' },
+} as const satisfies Record<string, Options>;
+
+type OptionName = keyof typeof RUN_OPTIONS;
+
+export interface RunOptions {
+  /** -L; undefined: the default sysroot where there is one. */
+  sysroot: string | undefined;
+  /** -E and -U in their order: `VAR=VALUE` sets, `VAR` removes. */
+  environmentChanges: string[];
+  argv0: string | undefined;
+  strace: boolean;
+  engine: EngineKind;
+  dump: DumpKind[];
+  dumpRange: string | undefined;
+  stats: boolean;
+  cpu: CpuModelName | undefined;
+  seed: number | undefined;
+  program: string;
+  /** Without argv[0]. */
+  arguments: string[];
+}
+
+/** Thrown by `-h` and `--help` before the program's name. */
+export class HelpRequest extends Error {}
+
+function usage(message: string): Failure {
+  return new Failure(`${message} (bridge86 run --help tells more)`, ExitStatus.usage);
+}
+
+function oneOf<T extends string>(option: string, value: string, choices: readonly T[]): T {
+  if (!(choices as readonly string[]).includes(value)) {
+    throw usage(`${option} ${value}: choose one of ${choices.join(', ')}`);
+  }
+  return value as T;
+}
+
+/** Splits `-Lvalue`, `--name=value`, `-name` (as qemu-user writes long options) into name and attached value. */
+function splitOption(argument: string): { name: string; value: string | undefined } {
+  const body = argument.replace(/^--?/, '');
+  const equals = body.indexOf('=');
+  const word = equals < 0 ? body : body.slice(0, equals);
+  if (Object.hasOwn(RUN_OPTIONS, word) && (word.length > 1 || !argument.startsWith('--'))) {
+    // -E=x would be taken for a value that begins with an equals sign by those who write -EVAR=x.
+    if (word.length > 1 || equals < 0) return { name: word, value: equals < 0 ? undefined : body.slice(equals + 1) };
+  }
+  if (argument.startsWith('--')) return { name: word, value: equals < 0 ? undefined : body.slice(equals + 1) };
+  return { name: body[0] ?? '', value: body.length > 1 ? body.slice(1) : undefined };
+}
+
+/** Reads the arguments after `run`. Throws `Failure` (status 2) for wrong usage and `HelpRequest`. */
+export function parseRunArguments(args: readonly string[]): RunOptions {
+  const options: RunOptions = {
+    sysroot: undefined,
+    environmentChanges: [],
+    argv0: undefined,
+    strace: false,
+    engine: RUN_OPTIONS.engine.default,
+    dump: [],
+    dumpRange: undefined,
+    stats: false,
+    cpu: undefined,
+    seed: undefined,
+    program: '',
+    arguments: [],
+  };
+  let at = 0;
+  while (at < args.length) {
+    const argument = args[at]!;
+    if (!argument.startsWith('-') || argument === '-') break;
+    at++;
+    if (argument === '--') break;
+    if (argument === '-h' || argument === '--help' || argument === '-help') throw new HelpRequest();
+    const split = splitOption(argument);
+    const name = split.name === '0' ? 'argv0' : split.name;
+    const shown = `${name.length === 1 ? '-' : '--'}${name}`;
+    if (!Object.hasOwn(RUN_OPTIONS, name)) throw usage(`unknown option ${shown}`);
+    const takesValue = !isFlag(name as OptionName);
+    if (!takesValue && split.value !== undefined) throw usage(`${shown} takes no value`);
+    if (takesValue && split.value === undefined && at >= args.length) throw usage(`${shown} needs a value`);
+    setOption(options, name as OptionName, shown, takesValue ? (split.value ?? args[at++]!) : '');
+  }
+  if (at >= args.length) throw usage('no program is given');
+  options.program = args[at]!;
+  options.arguments = args.slice(at + 1);
+  return options;
+}
+
+function isFlag(name: OptionName): boolean {
+  const declaration: Options = RUN_OPTIONS[name];
+  return declaration.type === 'boolean';
+}
+
+function setOption(options: RunOptions, name: OptionName, shown: string, value: string): void {
+  switch (name) {
+    case 'L':
+      options.sysroot = value;
+      break;
+    case 'E':
+      if (!/^[^=]+=/.test(value)) throw usage(`${shown} ${value}: VAR=VALUE is expected`);
+      options.environmentChanges.push(value);
+      break;
+    case 'U':
+      if (value === '' || value.includes('=')) throw usage(`${shown} ${value}: the name of a variable is expected`);
+      options.environmentChanges.push(value);
+      break;
+    case 'argv0':
+      options.argv0 = value;
+      break;
+    case 'strace':
+      options.strace = true;
+      break;
+    case 'stats':
+      options.stats = true;
+      break;
+    case 'engine':
+      options.engine = oneOf(shown, value, ENGINES);
+      break;
+    case 'dump':
+      options.dump = value.split(',').map((kind) => oneOf(shown, kind, DUMPS));
+      break;
+    case 'dump-range':
+      options.dumpRange = value;
+      break;
+    case 'cpu':
+      options.cpu = oneOf(shown, value, CPU_MODELS);
+      break;
+    case 'seed':
+      if (!/^\d{1,15}$/.test(value)) throw usage(`${shown} ${value}: a number is expected`);
+      options.seed = Number(value);
+      break;
+  }
+}

@@ -1,0 +1,22 @@
+/** Records what the guest programs print when the processor itself runs them: `npm run record:guests`. */
+import { writeFileSync } from 'node:fs';
+import {
+  caseName,
+  type Expected,
+  EXPECTED_FILE,
+  GUEST_CASES,
+  runNatively,
+  runsNatively,
+} from '../support/guest-cases.js';
+
+if (!(await runsNatively())) {
+  console.error('This machine does not run i386 programs by itself: there is nothing to record.');
+  process.exit(1);
+}
+const expected: Record<string, Expected> = {};
+for (const test of GUEST_CASES) {
+  const { status, signal, stdout } = await runNatively(test);
+  expected[caseName(test)] = { status, signal, stdout: stdout.toString('latin1') };
+}
+writeFileSync(EXPECTED_FILE, `${JSON.stringify(expected, null, 1)}\n`);
+console.log(`${Object.keys(expected).length} results recorded`);

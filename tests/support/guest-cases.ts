@@ -1,0 +1,116 @@
+/** Command lines of the committed guest programs, and what the processor itself makes of them (`tests/guests/expected.json`). */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GUEST_SOURCES, GUESTS } from './paths.js';
+import { type Outcome, runProgram, type RunSettings } from './run.js';
+
+export interface GuestCase {
+  readonly guest: string;
+  readonly arguments: readonly string[];
+  readonly environment?: Record<string, string>;
+  readonly input?: string;
+  /** Needs an i386 C library, which the host may lack. */
+  readonly dynamic?: boolean;
+}
+
+export interface Expected {
+  readonly status: number;
+  readonly signal: string | null;
+  readonly stdout: string;
+}
+
+const FAULTS =
+  'null-read null-write read-only divide-zero divide-overflow ud2 jump-nowhere jump-data kernel-address int3 int-41 hlt cli ' +
+  'stack abort kill term none';
+
+const guest = (name: string, args = '', more: Partial<GuestCase> = {}): GuestCase => ({
+  guest: name,
+  arguments: args === '' ? [] : args.split(' '),
+  ...more,
+});
+
+export const GUEST_CASES: readonly GuestCase[] = [
+  guest('hello'),
+  {
+    guest: 'arguments',
+    arguments: ['one', '', '--strace', '--', '-L', 'with space', 'tab\tand\nnewline', 'ünï', '*'],
+    environment: { A: '1', EMPTY: '', QUOTED: '"x\\y"' },
+  },
+  guest('arguments', '', { environment: {} }),
+  guest('status'),
+  guest('status', '42'),
+  guest('status', '255'),
+  guest('status', '256'),
+  guest('primes', '200'),
+  guest('integers'),
+  guest('floats'),
+  guest('strings'),
+  guest('self-modifying'),
+  guest('files', '', { input: 'a line of input' }),
+  guest('files'),
+  guest('time'),
+  guest('pie'),
+  guest('processes'),
+  guest('signals'),
+  ...FAULTS.split(' ').map((kind) => guest('faults', kind)),
+  guest('dynamic', 'pear apple fig', { dynamic: true }),
+  // The benchmarks, short enough for an interpreter.
+  guest('bench/sieve', '1'),
+  guest('bench/sha256', '2'),
+  guest('bench/quicksort', '1'),
+  guest('bench/fib', '1'),
+  guest('bench/bytecode', '1'),
+  guest('bench/matmul-x87', '1'),
+  guest('bench/matmul-sse2', '1'),
+  guest('bench/nbody-x87', '2'),
+  guest('bench/nbody-sse2', '2'),
+  guest('bench/strings', '20'),
+];
+
+/** The case's command line: its name in messages and in the file of expected results. */
+export function caseName({ guest: name, arguments: args, environment, input }: GuestCase): string {
+  const words = args.map((word) => (/^[\w./=-]+$/.test(word) ? word : JSON.stringify(word)));
+  const notes = [environment ? `env ${JSON.stringify(environment)}` : '', input === undefined ? '' : 'with input'];
+  return [name, ...words, ...notes.filter((note) => note !== '').map((note) => `(${note})`)].join(' ');
+}
+
+export const guestPath = ({ guest: name }: GuestCase): string => join(GUESTS, name);
+
+export const settingsOf = (test: GuestCase): RunSettings => ({
+  environment: test.environment ?? { PATH: '/usr/bin:/bin' },
+  ...(test.input === undefined ? {} : { input: test.input }),
+});
+
+/** Runs `action` in an empty directory of its own. */
+export async function inScratchDirectory<T>(action: (directory: string) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'bridge86-test-'));
+  try {
+    return await action(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+export function runNatively(test: GuestCase): Promise<Outcome> {
+  return inScratchDirectory((directory) =>
+    runProgram(guestPath(test), test.arguments, { ...settingsOf(test), directory }),
+  );
+}
+
+/** Whether the host's kernel runs i386 programs. */
+export async function runsNatively(): Promise<boolean> {
+  try {
+    return (await runNatively(guest('status', '7'))).status === 7;
+  } catch {
+    return false;
+  }
+}
+
+const EXPECTED_FILE = join(GUEST_SOURCES, 'expected.json');
+
+export function readExpected(): Record<string, Expected> {
+  return JSON.parse(readFileSync(EXPECTED_FILE, 'utf8')) as Record<string, Expected>;
+}
+
+export { EXPECTED_FILE };
