@@ -9,6 +9,7 @@ import type { CpuState } from '../cpu/cpu-state.js';
 import { GuestTrap } from '../memory/trap.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
 import { cpuidLeaf, type CpuModel } from '../cpu/cpuid.js';
+import { createMaskedStore } from './simd/masked-store.js';
 import { createStringHelper } from './strings.js';
 
 /** The code selector of a 32-bit Linux process on x86_64 (arch/x86/include/asm/segment.h). */
@@ -28,6 +29,7 @@ export type SystemHelpers = ReturnType<typeof createSystemHelpers>;
 export function createSystemHelpers(cpu: CpuState, memory: GuestMemory, options: SystemHelperOptions) {
   const s = cpu.i32;
   const stringStep = createStringHelper(cpu, memory);
+  const maskedStore = createMaskedStore(cpu, memory);
   let pendingTrap: GuestTrap | undefined;
 
   /** Runs a whole-state helper: 1 and the trap kept where it faults. */
@@ -103,6 +105,11 @@ export function createSystemHelpers(cpu: CpuState, memory: GuestMemory, options:
         pendingTrap = error;
         return 1;
       }
+    },
+
+    /** maskmovq and maskmovdqu. */
+    maskmov(address: number, data: number, mask: number, bytes: number): number {
+      return attempt(() => maskedStore(address, data, mask, bytes));
     },
 
     /** enter (Intel SDM 2): pushes the frame pointer and, for nested procedures, the display. */

@@ -4,5 +4,7 @@ import './integer/bits.js';
 import './integer/moves.js';
 import './integer/control.js';
 import './integer/strings.js';
+import './x87.js';
+import './vector/index.js';
 
 export { declarations, type Declaration, type Feature } from './declare.js';

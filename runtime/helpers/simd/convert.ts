@@ -222,18 +222,18 @@ export function createConversions({ i32, f32, f64 }: StateViews) {
   const cvtpd2dq = (d: number, s: number): number => integers64(d, s, rounding(), 2, 4);
   const cvttpd2dq = (d: number, s: number): number => integers64(d, s, Rounding.zero, 2, 4);
 
-  // From integer. The source is a slot too.
+  // From integer: of slots, or for a scalar of the integer itself.
   function floats(d: number, s: number, lanes: number): number {
     const mxcsr = i32[MXCSR];
     let flags = 0;
     for (let i = 0; i < lanes; i++) flags |= fromInteger32(i32[(s >> 2) + i], mxcsr, result, i);
     return finish(flags, d, lanes, lanes);
   }
-  const cvtsi2ss = (d: number, s: number): number => floats(d, s, 1);
+  const cvtsi2ss = (d: number, value: number): number => finish(fromInteger32(value, i32[MXCSR], result, 0), d, 1, 1);
   const cvtpi2ps = (d: number, s: number): number => floats(d, s, 2);
   const cvtdq2ps = (d: number, s: number): number => floats(d, s, 4);
-  function cvtsi2sd(d: number, s: number): void {
-    f64[d >> 3] = i32[s >> 2];
+  function cvtsi2sd(d: number, value: number): void {
+    f64[d >> 3] = value;
   }
   /** cvtpi2pd and cvtdq2pd. */
   function cvtdq2pd(d: number, s: number): void {

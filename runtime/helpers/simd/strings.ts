@@ -111,15 +111,15 @@ export function createStrings({ i32, u8, u16 }: StateViews) {
     const n = implicitLength(s, immediate);
     mask(compare(d, s, m, n, immediate), immediate);
   }
-  /** Lengths are in eax and edx. */
-  function pcmpestri(d: number, s: number, immediate: number): number {
-    const m = explicitLength(i32[State.eax >> 2], immediate);
-    const n = explicitLength(i32[State.edx >> 2], immediate);
+  /** `eax` and `edx` are the lengths of the two texts. */
+  function pcmpestri(d: number, s: number, immediate: number, eax: number, edx: number): number {
+    const m = explicitLength(eax, immediate);
+    const n = explicitLength(edx, immediate);
     return index(compare(d, s, m, n, immediate), immediate);
   }
-  function pcmpestrm(d: number, s: number, immediate: number): void {
-    const m = explicitLength(i32[State.eax >> 2], immediate);
-    const n = explicitLength(i32[State.edx >> 2], immediate);
+  function pcmpestrm(d: number, s: number, immediate: number, eax: number, edx: number): void {
+    const m = explicitLength(eax, immediate);
+    const n = explicitLength(edx, immediate);
     mask(compare(d, s, m, n, immediate), immediate);
   }
 

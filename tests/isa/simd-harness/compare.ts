@@ -1,18 +1,44 @@
 /**
  * Compares the vector helpers with the processor: random and special operands in many MXCSR modes, every bit of result,
- * MXCSR and flags. Run: gcc -m32 -O1 execute.c -o execute; node compare.js ./execute [CASES [PATTERN]] (exit status 1
- * when something differs).
+ * MXCSR and flags. Run: gcc -m32 -O1 execute.c -o execute; node compare.js ./execute [--interpret] [CASES [PATTERN]] (exit
+ * status 1 when something differs). With --interpret the instruction's bytes go through decoder and interpreter, with
+ * register and memory operands, aligned or not; without, the helpers are called.
  */
 import { spawnSync } from 'node:child_process';
 import { createSimdHelpers, type SimdHelpers } from '../../../runtime/helpers/simd/index.js';
-import type { StateViews } from '../../../runtime/cpu/cpu-state.js';
-import { State, STATE_SIZE } from '../../../translator/state.js';
-import { cases, type SimdCase } from './cases.js';
+import { State } from '../../../translator/state.js';
+import { cases, moves, type SimdCase } from './cases.js';
+import { Decoder } from '../../../translator/decode/decoder.js';
+import '../../../translator/isa/index.js';
+import { Page, PAGE_SHIFT } from '../../../translator/pages.js';
+import { cpuModel } from '../../../runtime/cpu/cpuid.js';
+import { CpuState } from '../../../runtime/cpu/cpu-state.js';
+import { createEnvironment } from '../../../runtime/engine/environment.js';
+import { HandlerTable } from '../../../runtime/interpreter/handlers.js';
+import { createOperation } from '../../../runtime/interpreter/operation.js';
+import { GuestMemory } from '../../../runtime/memory/guest-memory.js';
+import { GuestTrap } from '../../../runtime/memory/trap.js';
 
-const RECORD = 160;
+const RECORD = 192;
 /** Fields of a record, in bytes (struct State in execute.c). */
-const Record = { mxcsr: 0, eflags: 4, eax: 8, ecx: 12, edx: 16, trap: 20, x87: 24, mm: 32, xmm: 96 } as const;
+const Record = {
+  mxcsr: 0,
+  eflags: 4,
+  eax: 8,
+  ecx: 12,
+  edx: 16,
+  trap: 20,
+  x87: 24,
+  mm: 32,
+  xmm: 96,
+  memory: 160,
+} as const;
+/** Where the record's memory lies, and where edi points. */
+const MEMORY = 0x20000800;
+const CODE = 0x30000000;
+const SIGILL = 4;
 const SIGFPE = 8;
+const SIGSEGV = 11;
 
 /** xorshift32: the same cases in every run. */
 let seed = 0x2545f491;
@@ -183,6 +209,7 @@ function makeRecords(c: SimdCase, count: number): Uint32Array {
     for (let r = 0; r < 4; r++) {
       fill(records, at + Record.mm / 4 + 4 * r, c.operands);
       fill(records, at + Record.xmm / 4 + 4 * r, c.operands);
+      if (r < 2) fill(records, at + Record.memory / 4 + 4 * r, c.operands);
       records[at + Record.mm / 4 + 4 * r + 2] &= 0xffff;
       records[at + Record.mm / 4 + 4 * r + 3] = 0;
     }
@@ -194,20 +221,38 @@ function makeRecords(c: SimdCase, count: number): Uint32Array {
   return records;
 }
 
-const buffer = new ArrayBuffer(STATE_SIZE);
-const state: StateViews = {
-  u8: new Uint8Array(buffer),
-  u16: new Uint16Array(buffer),
-  i32: new Int32Array(buffer),
-  f32: new Float32Array(buffer),
-  f64: new Float64Array(buffer),
-  i64: new BigInt64Array(buffer),
-};
+const guest = new GuestMemory();
+guest.pages[CODE >>> PAGE_SHIFT] = Page.read | Page.execute | Page.mapped;
+guest.pages[MEMORY >>> PAGE_SHIFT] = Page.read | Page.write | Page.mapped;
+const state: CpuState = new CpuState(guest);
 const { i32 } = state;
+const memoryWords = new Int32Array(guest.buffer, MEMORY, 8);
 const helpers: SimdHelpers = createSimdHelpers(state);
+const environment = createEnvironment(state, guest, { model: cpuModel('max'), random32: () => 0, clock: () => 0n });
+const handlers = new HandlerTable(environment);
+const decoder = new Decoder(guest.u8);
+
+/** What executes a case: gives the signal that the process would get, 0 for none. */
+function interpreterOf(code: readonly number[]): () => number {
+  guest.u8.set(code, CODE);
+  const instruction = decoder.decode(CODE, CODE + 16);
+  if ('failure' in instruction) return () => SIGILL;
+  if (instruction.length !== code.length) throw new Error(`decoded ${instruction.length} of ${code.length} bytes`);
+  const operation = createOperation(instruction, handlers.handlerFor(instruction));
+  return () => {
+    try {
+      operation.run(operation);
+      return 0;
+    } catch (error) {
+      if (!(error instanceof GuestTrap)) throw error;
+      return error.vector === 13 || error.vector === 14 ? SIGSEGV : SIGFPE;
+    }
+  };
+}
 
 function load(record: Int32Array): void {
   i32.fill(0);
+  i32[State.edi >> 2] = MEMORY;
   i32[State.mxcsr >> 2] = record[0];
   const flags = record[1];
   i32[State.cf >> 2] = flags & 1;
@@ -223,6 +268,7 @@ function load(record: Int32Array): void {
     i32[(State.fpuRegisters >> 2) + i] = record[Record.mm / 4 + i];
     i32[(State.xmm >> 2) + i] = record[Record.xmm / 4 + i];
   }
+  for (let i = 0; i < 8; i++) memoryWords[i] = record[Record.memory / 4 + i];
 }
 function flagsNow(): number {
   let parity = i32[State.pr >> 2] & 0xff;
@@ -247,6 +293,7 @@ function store(record: Int32Array, trap: number): void {
     record[Record.mm / 4 + i] = i32[(State.fpuRegisters >> 2) + i];
     record[Record.xmm / 4 + i] = i32[(State.xmm >> 2) + i];
   }
+  for (let i = 0; i < 8; i++) record[Record.memory / 4 + i] = memoryWords[i];
 }
 
 const words = (a: Int32Array, from: number, n: number): string =>
@@ -254,15 +301,31 @@ const words = (a: Int32Array, from: number, n: number): string =>
 function show(record: Int32Array): string {
   return (
     `mxcsr ${words(record, 0, 1)} fl ${words(record, 1, 1)} eax/ecx/edx ${words(record, 2, 3)} trap ${record[5]} x87 ${record[6].toString(16)}\n` +
-    `        mm1 ${words(record, 12, 3)} mm2 ${words(record, 16, 3)}\n        xmm0 ${words(record, 24, 4)} xmm1 ${words(record, 28, 4)} xmm2 ${words(record, 32, 4)}`
+    `        mm1 ${words(record, 12, 3)} mm2 ${words(record, 16, 3)}\n        xmm0 ${words(record, 24, 4)} xmm1 ${words(record, 28, 4)} xmm2 ${words(record, 32, 4)}\n        memory ${words(record, 40, 8)}`
   );
 }
 
-const [executable, countText = '2000', pattern = ''] = process.argv.slice(2);
+const parameters = process.argv.slice(2);
+const interpret = parameters.includes('--interpret');
+const [executable, countText = '2000', pattern = ''] = parameters.filter((x) => !x.startsWith('--'));
 const perOperation = Number(countText);
+
+/** The case as it is, and with memory (aligned, or 4 bytes on) for its second operand where ModRM says register 2. */
+function variants(c: SimdCase): SimdCase[] {
+  const at = c.code.lastIndexOf(0xca);
+  if (at < c.code.length - 2) return [c];
+  const memory = (offset: number): SimdCase => ({
+    ...c,
+    name: `${c.name} [memory+${offset}]`,
+    code: [...c.code.slice(0, at), 0x0d, offset, 0x08, 0x00, 0x20, ...c.code.slice(at + 1)],
+  });
+  return [c, memory(0), memory(4)];
+}
+
 let total = 0;
 let differing = 0;
-for (const c of cases.filter((x) => new RegExp(pattern).test(x.name))) {
+const all = interpret ? [...cases, ...moves].flatMap(variants) : cases;
+for (const c of all.filter((x) => new RegExp(pattern).test(x.name))) {
   const count = c.operands === 'f32' || c.operands === 'f64' ? perOperation : Math.ceil(perOperation / 8);
   const input = makeRecords(c, count);
   const header = Buffer.alloc(24);
@@ -271,16 +334,22 @@ for (const c of cases.filter((x) => new RegExp(pattern).test(x.name))) {
   header.writeUInt32LE(count, 20);
   const run = spawnSync(executable, { input: Buffer.concat([header, Buffer.from(input.buffer)]), maxBuffer: 1 << 30 });
   const output = new Int32Array(run.stdout.buffer.slice(run.stdout.byteOffset, run.stdout.byteOffset + count * RECORD));
+  const execute = interpret
+    ? interpreterOf(c.code)
+    : (): number => {
+        if (c.mmx) helpers.enterMmx();
+        return c.run(helpers, i32) === 1 ? SIGFPE : 0;
+      };
   let bad = 0;
   for (let n = 0; n < count; n++) {
     const before = new Int32Array(input.buffer, n * RECORD, RECORD / 4);
     const native = output.subarray((n * RECORD) / 4, ((n + 1) * RECORD) / 4);
     load(before);
-    if (c.mmx) helpers.enterMmx();
-    const raised = c.run(helpers, i32) === 1;
+    const signal = execute();
     const ours = Int32Array.from(before);
-    store(ours, raised ? SIGFPE : 0);
-    if (raised && c.mmx) ours[6] = native[6];
+    store(ours, signal);
+    // Helpers alone cannot take back what enterMmx did.
+    if (signal !== 0 && c.mmx && !interpret) ours[6] = native[6];
     for (let i = 0; i < RECORD / 4; i++) {
       if (i === 7 || (i >= 8 && i < 24 && i % 4 === 3)) continue;
       let a = ours[i];

@@ -17,7 +17,10 @@ struct State {
   uint32_t mxcsr, eflags, eax, ecx, edx, trap, x87, pad;
   uint32_t mm[4][4]; /* mantissa, exponent */
   uint32_t xmm[4][4];
+  uint32_t memory[8]; /* at MEMORY, where edi points */
 };
+
+#define MEMORY ((uint8_t *)0x20000800)
 
 struct Fx {
   uint16_t cw, sw, tag, op;
@@ -58,6 +61,7 @@ static void absolute(int op1, int op2, int modrm, void *p) {
 int main(void) {
   static struct State s[4096];
   uint8_t *page = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  mmap((void *)0x20000000, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   static uint8_t stack[65536];
   stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
   sigaltstack(&alternate, 0);
@@ -77,6 +81,8 @@ int main(void) {
     absolute(0x8b, -1, 0x05, &gpr_in[0]);    /* mov eax, ... */
     absolute(0x8b, -1, 0x0d, &gpr_in[1]);
     absolute(0x8b, -1, 0x15, &gpr_in[2]);
+    byte(0xbf);                              /* mov edi, MEMORY */
+    word((uint32_t)MEMORY);
     absolute(0xff, -1, 0x35, &flags_in);     /* push [flags] */
     byte(0x9d);                              /* popf */
     memcpy(at, code, length);
@@ -105,6 +111,7 @@ int main(void) {
           memcpy(fx_in.st[(r - top) & 7], s[i].mm[r], 10);
           memcpy(fx_in.xmm[r], s[i].xmm[r], 16);
         }
+        memcpy(MEMORY, s[i].memory, 32);
         gpr_in[0] = s[i].eax;
         gpr_in[1] = s[i].ecx;
         gpr_in[2] = s[i].edx;
@@ -114,6 +121,7 @@ int main(void) {
         __asm__ volatile("fxrstor %0" : : "m"(clean));
         s[i].mxcsr = fx_out.mxcsr;
         s[i].eflags = flags_out & 0x8d5;
+        memcpy(s[i].memory, MEMORY, 32);
         s[i].eax = gpr_out[0];
         s[i].ecx = gpr_out[1];
         s[i].edx = gpr_out[2];
