@@ -36,10 +36,10 @@ export function dispatchSyscall(process: LinuxProcess, cpu: CpuState = process.c
   const { strace } = process;
   if (declaration === undefined) {
     warnUnknown(number, strace !== undefined);
-    strace?.unknown(number, [a, b, c, d, e, f], -Errno.ENOSYS);
+    strace?.unknown(process, number, [a, b, c, d, e, f], -Errno.ENOSYS);
     return -Errno.ENOSYS;
   }
-  const line = strace?.enter(declaration, [a, b, c, d, e, f]);
+  const line = strace?.enter(process, declaration, [a, b, c, d, e, f]);
   const mark = scratch.mark();
   let result: number;
   try {

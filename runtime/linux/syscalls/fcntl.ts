@@ -44,7 +44,7 @@ const hostLockCommand = new Map<number, number>([
 function lock(process: LinuxProcess, host: number, command: number, structure: Structure, address: number): number {
   const offset = readStructure(process, structure, address);
   const hostCommand = hostLockCommand.get(command)!;
-  const result = syscall(Host.fcntl, host, hostCommand, scratch.address + offset);
+  const result = process.signals.blockingSyscall(Host.fcntl, host, hostCommand, scratch.address + offset);
   const asks = hostCommand === Command.F_GETLK || hostCommand === Command.F_OFD_GETLK;
   if (result < 0 || !asks) return result;
   // A length that does not fit means "to the end" as 0 does (fs/fcntl.c, fixup_compat_flock).

@@ -51,7 +51,7 @@ export function openPath(
   const virtual = (flags & (O_PATH | O_ACCMODE)) === 0 ? process.paths.virtualFile(path) : undefined;
   if (virtual !== undefined) return files.install(virtualFile(virtual, flags));
   const translated = scratch.cString(translatePath(process, path));
-  const host = syscall(Host.openat, files.directory(directory), translated, flags, mode);
+  const host = process.signals.blockingSyscall(Host.openat, files.directory(directory), translated, flags, mode);
   if (host >= 0 && isDescriptorDirectory(process, path)) {
     files.directories.set(host, { madeUp: true, position: 0, offsets: [] });
   }
@@ -102,12 +102,12 @@ function closeRange(process: LinuxProcess, first: number, last: number, flags: n
 
 function read(process: LinuxProcess, fd: number, buffer: number, count: number): number {
   const length = Math.min(clampLength(buffer, count), MAX_TRANSFER);
-  return syscall(Host.read, process.files.host(fd), writable(process, buffer, length), length);
+  return process.signals.blockingSyscall(Host.read, process.files.host(fd), writable(process, buffer, length), length);
 }
 
 function write(process: LinuxProcess, fd: number, buffer: number, count: number): number {
   const length = Math.min(clampLength(buffer, count), MAX_TRANSFER);
-  return syscall(Host.write, process.files.host(fd), readable(process, buffer), length);
+  return process.signals.blockingSyscall(Host.write, process.files.host(fd), readable(process, buffer), length);
 }
 
 /** Moves a descriptor; positions in directories may be the emulator's own numbers for longer ones. */
@@ -151,7 +151,7 @@ function vectored(
     const host = process.files.host(fd);
     if (host < 0) return -Errno.EBADF;
     const address = hostVector(process, vector, count, !write);
-    return syscall(number, host, address, count, int64(low, high), 0, flags);
+    return process.signals.blockingSyscall(number, host, address, count, int64(low, high), 0, flags);
   };
 }
 
@@ -281,6 +281,6 @@ export const fileCalls: readonly SyscallDeclaration[] = [
   ),
   declare('memfd_create', ['string', 'flags:memfd'], 'fd', memfdCreate),
   declare('flock', ['fd', 'flags:lock'], 'int', (process, fd, operation) =>
-    syscall(Host.flock, process.files.host(fd), operation),
+    process.signals.blockingSyscall(Host.flock, process.files.host(fd), operation),
   ),
 ];
