@@ -218,6 +218,7 @@ export class Decoder {
       if (count++ === 0) immediate = value;
       else immediate2 = value;
     }
+    if (chosen.map === '1' && (opcode & 0xf8) === 0xd8) immediate2 = ((opcode & 7) << 8) | modrm;
     const pc = this.start;
     const length = this.at - pc;
     if (length > MAXIMUM_LENGTH) return { failure: 'tooLong' };

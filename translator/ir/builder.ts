@@ -333,6 +333,10 @@ export class Builder {
     this.flush();
     this.statements.push({ kind: 'stop', reason, detail, eip });
   }
+  /** This instruction's own address. */
+  thisAddress(): Value {
+    return this.handler ? this.field('pc') : this.const(this.pc);
+  }
   /** The address after this instruction. */
   nextAddress(): Value {
     return this.handler ? this.field('next') : this.const(this.next);

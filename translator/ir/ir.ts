@@ -36,7 +36,7 @@ export const FLAG_VARIABLES: readonly Variable[] = ['cf', 'pr', 'af', 'zr', 'sr'
 export type AccessSize = 1 | 2 | 4;
 
 /** Fields of an interpreter operation (`runtime/interpreter`), as handlers read them. */
-export type HandlerField = 'a' | 'b' | 'c' | 'imm' | 'imm2' | 'next';
+export type HandlerField = 'a' | 'b' | 'c' | 'imm' | 'imm2' | 'pc' | 'next';
 
 export type Value = (
   | { op: PureOpcode; args: Value[] }

@@ -83,6 +83,8 @@ export interface InstructionContext {
   readonly lock: boolean;
   /** Segment override as an index in the processor's order, or -1. */
   readonly segment: number;
+  /** The second immediate; of x87 instructions the eleven opcode bits that the FPU's environment records. */
+  readonly immediate2: number;
 }
 
 export type Lift<Ks extends readonly Kind[]> = (

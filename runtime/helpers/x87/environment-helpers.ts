@@ -1,9 +1,9 @@
 /**
  * The helpers of control: control and status word, environment and whole-state images (fnstenv, fnsave, fxsave and their loads),
- * TOP and tags, and the way into and out of MMX (Intel SDM volume 1, chapters 8.1.10, 9.5 and 10.5). Images are bytes in the state block
+ * TOP and tags (Intel SDM volume 1, chapters 8.1.10 and 10.5). Images are bytes in the state block
  * at offset `image`; the lifter copies them to and from the guest.
  */
-import { State } from '../../../translator/state.js';
+import { Segment, State } from '../../../translator/state.js';
 import { C1, Kind, kindOf } from './float80.js';
 import type { RegisterStack } from './register-stack.js';
 
@@ -12,6 +12,7 @@ const IP = State.fpuIp >> 2;
 const CS = State.fpuCs >> 2;
 const DATA = State.fpuDataPointer >> 2;
 const DS = State.fpuDs >> 2;
+const SELECTORS = State.selectors >> 2;
 const RESERVED = 0xffff0000 | 0;
 /** Bits of the control word that exist; bit 6 always reads as one. */
 const CONTROL_BITS = 0x1f3f;
@@ -65,6 +66,14 @@ export function createEnvironmentHelpers(stack: RegisterStack) {
     i32[OPCODE] = i32[IP] = i32[CS] = i32[DATA] = i32[DS] = 0;
   }
 
+  /** The selectors are those in force unless an environment with others was loaded: the lifter does not record them. */
+  function codeSelector(): number {
+    return i32[CS]! !== 0 || i32[IP] === 0 ? i32[CS]! & 0xffff : i32[SELECTORS + Segment.cs]! & 0xffff;
+  }
+  function dataSelector(): number {
+    return i32[DS]! !== 0 || i32[DATA] === 0 ? i32[DS]! & 0xffff : i32[SELECTORS + Segment.ds]! & 0xffff;
+  }
+
   function storeEnvironment(image: number, size: number): void {
     if (size === 28) {
       const word = image >> 2;
@@ -72,18 +81,18 @@ export function createEnvironmentHelpers(stack: RegisterStack) {
       i32[word + 1] = RESERVED | statusWord();
       i32[word + 2] = RESERVED | tagWord();
       i32[word + 3] = i32[IP]!;
-      i32[word + 4] = (i32[CS]! & 0xffff) | (i32[OPCODE]! << 16);
+      i32[word + 4] = codeSelector() | (i32[OPCODE]! << 16);
       i32[word + 5] = i32[DATA]!;
-      i32[word + 6] = RESERVED | i32[DS]!;
+      i32[word + 6] = RESERVED | dataSelector();
     } else {
       const half = image >> 1;
       u16[half] = stack.control;
       u16[half + 1] = statusWord();
       u16[half + 2] = tagWord();
       u16[half + 3] = i32[IP]!;
-      u16[half + 4] = i32[CS]!;
+      u16[half + 4] = codeSelector();
       u16[half + 5] = i32[DATA]!;
-      u16[half + 6] = i32[DS]!;
+      u16[half + 6] = dataSelector();
     }
   }
   function loadEnvironment(image: number, size: number): void {
@@ -129,18 +138,11 @@ export function createEnvironmentHelpers(stack: RegisterStack) {
     fnclex: (): void => {
       stack.status = stack.status & 0x7f00;
     },
-    /** The control word is the low half of the word at `slot`. */
-    fldcw: (slot: number): void => {
-      setControlWord(i32[slot >> 2]! & 0xffff);
+    fldcw: (value: number): void => {
+      setControlWord(value);
       stack.summarise();
     },
-    fnstcw: (slot: number): void => {
-      i32[slot >> 2] = stack.control;
-    },
-    fnstsw: (slot: number): void => {
-      i32[slot >> 2] = statusWord();
-    },
-    /** The status word with TOP, for `fnstsw ax`. */
+    /** The 16-bit status word, TOP included. */
     fnstswValue: statusWord,
     fpuTagWord: tagWord,
     /** Non-zero: an unmasked exception waits; a waiting instruction raises #MF. */
@@ -190,20 +192,20 @@ export function createEnvironmentHelpers(stack: RegisterStack) {
       u16[half + 2] = ~stack.empty & 0xff;
       u16[half + 3] = pending ? i32[OPCODE]! : 0;
       i32[word + 2] = pending ? i32[IP]! : 0;
-      i32[word + 3] = pending ? i32[CS]! & 0xffff : 0;
+      i32[word + 3] = pending ? codeSelector() : 0;
       i32[word + 4] = pending ? i32[DATA]! : 0;
-      i32[word + 5] = pending ? i32[DS]! & 0xffff : 0;
+      i32[word + 5] = pending ? dataSelector() : 0;
       i32[word + 6] = i32[State.mxcsr >> 2]!;
       i32[word + 7] = MXCSR_BITS;
       u8.fill(0, image + 32, image + 160);
       storeRegisters(image + 32, 16);
       u8.copyWithin(image + 160, State.xmm, State.xmm + 128);
     },
-    /** Returns 0, and changes nothing, when the image's MXCSR has reserved bits set (#GP). */
+    /** Returns 1, and changes nothing, when the image's MXCSR has reserved bits set (#GP). */
     fxrstor: (image: number): number => {
       const half = image >> 1;
       const word = image >> 2;
-      if ((i32[word + 6]! & ~MXCSR_BITS) !== 0) return 0;
+      if ((i32[word + 6]! & ~MXCSR_BITS) !== 0) return 1;
       setControlWord(u16[half]!);
       setStatusWord(u16[half + 1]!);
       stack.empty = ~u8[image + 4]! & 0xff;
@@ -218,7 +220,7 @@ export function createEnvironmentHelpers(stack: RegisterStack) {
       i32[State.mxcsr >> 2] = i32[word + 6]!;
       loadRegisters(image + 32, 16);
       u8.copyWithin(State.xmm, image + 160, image + 288);
-      return 1;
+      return 0;
     },
 
     fincstp: (): void => {
@@ -238,20 +240,6 @@ export function createEnvironmentHelpers(stack: RegisterStack) {
       stack.status = stack.status & ~C1;
       stack.empty = stack.empty | (1 << ((stack.top + i) & 7));
       stack.pop(1);
-    },
-
-    emms: (): void => {
-      stack.top = 0;
-      stack.empty = 0xff;
-    },
-    /** Before any MMX instruction but emms: TOP is 0 and all registers are in use. */
-    enterMmx: (): void => {
-      stack.top = 0;
-      stack.empty = 0;
-    },
-    /** After a write to MMX register i: its exponent and sign are all ones. */
-    mmxWritten: (i: number): void => {
-      i32[(State.fpuRegisters >> 2) + i * 4 + 2] = 0xffff;
     },
   };
 }

@@ -171,7 +171,7 @@ for (const operation of selected) {
     const record = cases.subarray(8 + IN * i, 8 + IN * (i + 1));
     loadState(record);
     const memory = Buffer.from(record.subarray(128, 128 + MEMORY));
-    const size = operation.run(helpers);
+    const size = operation.run(helpers, views);
     if (size) memory.set(u8.subarray(SLOT, SLOT + size));
     const native = nativeOutcome(answers.subarray(OUT * i, OUT * (i + 1)));
     const ours = helperOutcome(memory);

@@ -1,5 +1,6 @@
 /** The x87 operations that the harness compares: instruction bytes (memory operand at [eax]) beside the helper call that means the same. */
 import { State } from '../../../translator/state.js';
+import type { StateViews } from '../../../runtime/cpu/cpu-state.js';
 import type { X87Helpers } from '../../../runtime/helpers/x87/index.js';
 
 export const SLOT = State.scratch;
@@ -8,7 +9,7 @@ export interface Operation {
   readonly name: string;
   readonly bytes: readonly number[];
   /** Runs the helper; a number of bytes returned is what it stored from `SLOT` to memory. */
-  readonly run: (helpers: X87Helpers) => number | void;
+  readonly run: (helpers: X87Helpers, views: StateViews) => number | void;
   /** What to put into memory: a kind of random operand. */
   readonly memory?: 'f32' | 'f64' | 'f80' | 'i16' | 'i32' | 'i64' | 'bcd' | 'control' | 'image';
   /** Pushes: ST(7) is usually to be empty. */
@@ -157,8 +158,5 @@ export const OPERATIONS: readonly Operation[] = [
   plain('fnop', [0xd9, 0xd0]),
   plain('fninit', [0xdb, 0xe3]),
   plain('fnclex', [0xdb, 0xe2]),
-  plain('emms', [0x0f, 0x77]),
-  { name: 'fldcw', bytes: [0xd9, 5 << 3], memory: 'control', run: (h) => h.fldcw(SLOT) },
-  { name: 'fnstcw', bytes: [0xd9, 7 << 3], memory: 'f80', run: (h) => (h.fnstcw(SLOT), 2) },
-  { name: 'fnstsw', bytes: [0xdd, 7 << 3], memory: 'f80', run: (h) => (h.fnstsw(SLOT), 2) },
+  { name: 'fldcw', bytes: [0xd9, 5 << 3], memory: 'control', run: (h, { u16 }) => h.fldcw(u16[SLOT >> 1]!) },
 ];
