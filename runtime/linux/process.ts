@@ -26,6 +26,7 @@ import { type Fault, faultOf } from './signals/faults.js';
 import { Signals } from './signals/signals.js';
 import type { StraceWriter } from './strace.js';
 import { NO_RESULT } from './syscalls/declare.js';
+import { translatePath } from './syscalls/access.js';
 import { dispatchSyscall, pendingSyscall } from './syscalls/dispatch.js';
 import { GuestThread } from './thread.js';
 
@@ -72,9 +73,9 @@ export class LinuxProcess {
   hostExecutable: Uint8Array = new Uint8Array();
   arguments: readonly Uint8Array[] = [];
   environment: readonly Uint8Array[] = [];
-  /** Auxiliary vector of the running program, for /proc/self/auxv. */
+  /** Stack pointer at the program's first instruction: arguments, environment and auxiliary vector lie there. */
   stackStart = 0;
-  personality = 0x0008;
+  personality = 0;
   /** Set by what ends the process; the loop returns it. */
   end: ProcessEnd | undefined;
   /** Host process id; kept through forks. */
@@ -124,11 +125,12 @@ export class LinuxProcess {
     try {
       // Linux gives a program that was called with no arguments an empty one (fs/exec.c, since 5.18).
       const given = args.length > 0 ? args : [new Uint8Array()];
-      found = openExecutable(path, given, (guestPath) => this.paths.hostPath(guestPath));
+      found = openExecutable(path, given, (guestPath) => translatePath(this, guestPath));
     } catch (error) {
       if (error instanceof LoadError) return -error.errno;
       throw error;
     }
+    this.releaseParent?.();
     if (found.kind === 'host') return this.executeOnHost(found, environment);
     this.engine.invalidateAll();
     this.mappings.reset();
@@ -143,7 +145,6 @@ export class LinuxProcess {
       this.report(`bridge86: ${error.message}`);
       this.end = { kind: 'signal', signal: Signal.SIGSEGV };
     }
-    this.releaseParent?.();
     return 0;
   }
 
@@ -243,7 +244,7 @@ export class LinuxProcess {
         case 'poll':
           break;
       }
-      if (signals.hasWork) this.finishWith(signals.deliver());
+      if (!this.end && signals.hasWork) this.finishWith(signals.deliver());
       if (this.end) return this.end;
     }
   }
@@ -290,7 +291,7 @@ export class LinuxProcess {
     thread.trapNumber = vector === Trap.breakpoint || vector === Trap.overflow ? vector : Trap.generalProtection;
     thread.errorCode = 0;
     if (vector === Trap.breakpoint) {
-      this.force({ signal: Signal.SIGTRAP, code: SignalCode.SI_KERNEL, address: 0 });
+      this.raiseSignal({ signal: Signal.SIGTRAP, code: SignalCode.SI_KERNEL, address: 0 });
       return;
     }
     if (vector !== Trap.overflow) {
@@ -298,7 +299,7 @@ export class LinuxProcess {
       cpu.eip -= SYSCALL_LENGTH;
       thread.errorCode = vector * 8 + 2;
     }
-    this.force({ signal: Signal.SIGSEGV, code: SignalCode.SI_KERNEL, address: 0 });
+    this.raiseSignal({ signal: Signal.SIGSEGV, code: SignalCode.SI_KERNEL, address: 0 });
   }
 
   /** A processor exception: a signal, unless the kernel would only have to provide the page. */
@@ -325,10 +326,11 @@ export class LinuxProcess {
       thread.errorCode = trap.errorCode;
     }
     thread.trapNumber = trap.vector;
-    this.force(fault);
+    this.raiseSignal(fault);
   }
 
-  private force(fault: Fault): void {
+  /** A signal that cannot be blocked, for an exception. */
+  raiseSignal(fault: Fault): void {
     this.finishWith(this.signals.force(fault));
   }
 

@@ -493,12 +493,13 @@ export class Mappings {
     this.regions.remove(start, start + length);
   }
 
+  /** Translations lie in executable pages; `Page.code` marks only those among them that are writable. */
   private dropCode(start: number, length: number): void {
     const { pages } = this.memory;
     const first = start >>> PAGE_SHIFT;
     const end = first + length / PAGE_SIZE;
     for (let page = first; page < end; page++) {
-      if (pages[page]! & Page.code) {
+      if (pages[page]! & (Page.code | Page.execute)) {
         this.onUnmapped(first, end - first);
         return;
       }

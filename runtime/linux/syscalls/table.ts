@@ -1,11 +1,38 @@
 /** All system calls by number, gathered from their families. */
+import { attributeCalls } from './attributes.js';
+import { idCalls } from './ids.js';
+import { processCalls } from './process.js';
+import { schedulingCalls } from './scheduling.js';
+import { signalCalls } from './signal.js';
 import type { SyscallDeclaration } from './declare.js';
 import { directoryCalls } from './directories.js';
 import { fcntlCalls } from './fcntl.js';
 import { fileCalls } from './files.js';
+import { infoCalls } from './info.js';
+import { ioctlCalls } from './ioctl.js';
+import { memoryCalls } from './memory.js';
+import { pollCalls } from './poll.js';
 import { statCalls } from './stat.js';
+import { timeCalls } from './time.js';
+import { transferCalls } from './transfer.js';
 
-const families: readonly (readonly SyscallDeclaration[])[] = [fileCalls, statCalls, directoryCalls, fcntlCalls];
+const families: readonly (readonly SyscallDeclaration[])[] = [
+  signalCalls,
+  schedulingCalls,
+  processCalls,
+  idCalls,
+  attributeCalls,
+  directoryCalls,
+  fcntlCalls,
+  fileCalls,
+  infoCalls,
+  ioctlCalls,
+  memoryCalls,
+  pollCalls,
+  statCalls,
+  timeCalls,
+  transferCalls,
+];
 
 function collect(): readonly (SyscallDeclaration | undefined)[] {
   const table: (SyscallDeclaration | undefined)[] = [];
