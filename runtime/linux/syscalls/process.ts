@@ -1,6 +1,5 @@
 /**
- * System calls that make, replace, await and end processes, and those on a thread's own state. Ids, priorities and scheduling are in
- * `ids.ts` and `scheduling.ts`.
+ * System calls that make, replace, await and end processes, and those on a thread's own state. Ids are in `ids.ts`.
  */
 import { State } from '../../../translator/state.js';
 import {

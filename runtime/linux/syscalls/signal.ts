@@ -1,4 +1,4 @@
-/** System calls on signals: actions, masks, stacks, sending, waiting, interval timers (signal(7), kernel/signal.c). */
+/** System calls on signals: actions, masks, stacks, sending, waiting (signal(7), kernel/signal.c). */
 import { State } from '../../../translator/state.js';
 import { syscall } from '../../host/libc.js';
 import { GuestTrap } from '../../memory/trap.js';
@@ -19,7 +19,7 @@ import { onAlternateStack } from '../signals/frames.js';
 import { infoNumber, infoToGuest, infoToHost, SIGINFO_SIZE, userInfo } from '../signals/siginfo.js';
 import type { SignalAction } from '../signals/signals.js';
 import { structures } from '../structures.js';
-import { callWithStructure, hostStructure } from './access.js';
+import { hostStructure } from './access.js';
 import { declare, NO_RESULT, refuse, type SyscallDeclaration } from './declare.js';
 
 const SIGNAL_SET_SIZE = 8;
@@ -267,15 +267,6 @@ function sigaltstack(process: LinuxProcess, address: number, oldAddress: number)
   return 0;
 }
 
-// Interval timers -----------------------------------------------------------------------------------------------------------
-
-function setitimer(process: LinuxProcess, which: number, value: number, old: number): number {
-  const hostValue = hostStructure(process, structures.itimerval, value);
-  return callWithStructure(process, structures.itimerval, old, (hostOld) =>
-    syscall(Host.setitimer, which, hostValue, hostOld),
-  );
-}
-
 export const signalCalls: readonly SyscallDeclaration[] = [
   declare('signal', ['signal', 'pointer'], 'hex', signal),
   declare('sigaction', ['signal', 'pointer', 'pointer'], 'int', sigaction),
@@ -343,10 +334,5 @@ export const signalCalls: readonly SyscallDeclaration[] = [
   declare('sigreturn', [], 'none', (process) => returnFromHandler(process, false)),
   declare('rt_sigreturn', [], 'none', (process) => returnFromHandler(process, true)),
   declare('sigaltstack', ['pointer', 'pointer'], 'int', sigaltstack),
-  declare('alarm', ['unsigned'], 'unsigned', (_process, seconds) => syscall(Host.alarm, seconds >>> 0)),
-  declare('setitimer', ['enum:intervalTimer', 'in:itimerval', 'out:itimerval'], 'int', setitimer),
-  declare('getitimer', ['enum:intervalTimer', 'out:itimerval'], 'int', (process, which, value) =>
-    callWithStructure(process, structures.itimerval, value, (hostValue) => syscall(Host.getitimer, which, hostValue)),
-  ),
   refuse('restart_syscall', Errno.EINTR, 'only the kernel makes a program call it'),
 ];

@@ -2,7 +2,7 @@
 import { attributeCalls } from './attributes.js';
 import { idCalls } from './ids.js';
 import { processCalls } from './process.js';
-import { schedulingCalls } from './scheduling.js';
+import { priorityCalls } from './priority.js';
 import { signalCalls } from './signal.js';
 import type { SyscallDeclaration } from './declare.js';
 import { directoryCalls } from './directories.js';
@@ -18,7 +18,7 @@ import { transferCalls } from './transfer.js';
 
 const families: readonly (readonly SyscallDeclaration[])[] = [
   signalCalls,
-  schedulingCalls,
+  priorityCalls,
   processCalls,
   idCalls,
   attributeCalls,
