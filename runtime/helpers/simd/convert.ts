@@ -4,7 +4,7 @@
  */
 import type { StateViews } from '../../cpu/cpu-state.js';
 import { State } from '../../../translator/state.js';
-import { DENORMALS_ARE_ZERO, Flag, PRE_COMPUTATION, Rounding, ROUNDING_SHIFT } from './mxcsr.js';
+import { DENORMALS_ARE_ZERO, Flag, PRE_COMPUTATION, QUIET, QUIET_BITS, Rounding, ROUNDING_SHIFT } from './mxcsr.js';
 import {
   doubleOf,
   floatOf,
@@ -26,6 +26,11 @@ import {
 
 const MXCSR = State.mxcsr >> 2;
 const SIGN = 0x80000000 | 0;
+
+/** Added and subtracted, it rounds a double below 2^51 to the nearest integer, ties to even. */
+const INTEGER_ROUNDER = 1.5 * 2 ** 52;
+/** Magnitudes below it are int32 whichever way they are truncated. */
+const LIMIT = 2 ** 31;
 
 /** Relation of two numbers: the bit that a predicate tests. */
 const LESS = 1;
@@ -135,9 +140,21 @@ export function createConversions({ i32, f32, f64 }: StateViews) {
     return 0;
   }
   const cmpps = (d: number, s: number, predicate: number): number => compare32(d, s, predicate, 4);
-  const cmpss = (d: number, s: number, predicate: number): number => compare32(d, s, predicate, 1);
+  function cmpss(d: number, s: number, predicate: number): number {
+    const x = f32[d >> 2];
+    const y = f32[s >> 2];
+    if (!plain32(x) || !plain32(y)) return compare32(d, s, predicate, 1);
+    i32[d >> 2] = PREDICATES[predicate & 7] & relate(x, y) ? -1 : 0;
+    return 0;
+  }
   const cmppd = (d: number, s: number, predicate: number): number => compare64(d, s, predicate, 2);
-  const cmpsd = (d: number, s: number, predicate: number): number => compare64(d, s, predicate, 1);
+  function cmpsd(d: number, s: number, predicate: number): number {
+    const x = f64[d >> 3];
+    const y = f64[s >> 3];
+    if (!plain64(x) || !plain64(y)) return compare64(d, s, predicate, 1);
+    i32[d >> 2] = i32[(d >> 2) + 1] = PREDICATES[predicate & 7] & relate(x, y) ? -1 : 0;
+    return 0;
+  }
 
   /** EFLAGS of comiss and its kin: ZF PF CF = 111 unordered, 000 greater, 001 less, 100 equal; OF AF SF clear. */
   function setFlags(relation: number): void {
@@ -196,6 +213,7 @@ export function createConversions({ i32, f32, f64 }: StateViews) {
   function source64(index: number): number {
     return isDenormal64(i32[index], i32[index + 1]) && i32[MXCSR] & DENORMALS_ARE_ZERO ? 0 : f64[index >> 1];
   }
+  const quiet = (): boolean => (i32[MXCSR] & QUIET_BITS) === QUIET;
   const rounding = (): number => (i32[MXCSR] >> ROUNDING_SHIFT) & 3;
 
   // To integer. The destination is a slot: a general register's field, an MMX or an XMM register.
@@ -209,16 +227,47 @@ export function createConversions({ i32, f32, f64 }: StateViews) {
     for (let i = 0; i < lanes; i++) flags |= toInteger(source64((s >> 2) + 2 * i), mode, result, i);
     return finish(flags, d, lanes, size);
   }
-  const cvtss2si = (d: number, s: number): number => integers32(d, s, rounding(), 1);
-  const cvttss2si = (d: number, s: number): number => integers32(d, s, Rounding.zero, 1);
-  const cvtsd2si = (d: number, s: number): number => integers64(d, s, rounding(), 1, 1);
-  const cvttsd2si = (d: number, s: number): number => integers64(d, s, Rounding.zero, 1, 1);
+  // A number that is an integer already changes nothing in MXCSR in any mode; one that is not only sets PE.
+  function cvtss2si(d: number, s: number): number {
+    const x = f32[s >> 2];
+    const r = x + INTEGER_ROUNDER - INTEGER_ROUNDER;
+    if (x !== (x | 0) && !(quiet() && Math.abs(r) < LIMIT)) return integers32(d, s, rounding(), 1);
+    i32[d >> 2] = r;
+    return 0;
+  }
+  function cvttss2si(d: number, s: number): number {
+    const x = f32[s >> 2];
+    if (x !== (x | 0) && !(quiet() && Math.abs(x) < LIMIT)) return integers32(d, s, Rounding.zero, 1);
+    i32[d >> 2] = x;
+    return 0;
+  }
+  function cvtsd2si(d: number, s: number): number {
+    const x = f64[s >> 3];
+    const r = x + INTEGER_ROUNDER - INTEGER_ROUNDER;
+    if (x !== (x | 0) && !(quiet() && Math.abs(r) < LIMIT)) return integers64(d, s, rounding(), 1, 1);
+    i32[d >> 2] = r;
+    return 0;
+  }
+  function cvttsd2si(d: number, s: number): number {
+    const x = f64[s >> 3];
+    if (x !== (x | 0) && !(quiet() && Math.abs(x) < LIMIT)) return integers64(d, s, Rounding.zero, 1, 1);
+    i32[d >> 2] = x;
+    return 0;
+  }
   const cvtps2pi = (d: number, s: number): number => integers32(d, s, rounding(), 2);
   const cvttps2pi = (d: number, s: number): number => integers32(d, s, Rounding.zero, 2);
   const cvtpd2pi = (d: number, s: number): number => integers64(d, s, rounding(), 2, 2);
   const cvttpd2pi = (d: number, s: number): number => integers64(d, s, Rounding.zero, 2, 2);
-  const cvtps2dq = (d: number, s: number): number => integers32(d, s, rounding(), 4);
-  const cvttps2dq = (d: number, s: number): number => integers32(d, s, Rounding.zero, 4);
+  function cvtps2dq(d: number, s: number): number {
+    if (!quiet()) return integers32(d, s, rounding(), 4);
+    for (let i = 0; i < 16; i += 4) cvtss2si(d + i, s + i);
+    return 0;
+  }
+  function cvttps2dq(d: number, s: number): number {
+    if (!quiet()) return integers32(d, s, Rounding.zero, 4);
+    for (let i = 0; i < 16; i += 4) cvttss2si(d + i, s + i);
+    return 0;
+  }
   const cvtpd2dq = (d: number, s: number): number => integers64(d, s, rounding(), 2, 4);
   const cvttpd2dq = (d: number, s: number): number => integers64(d, s, Rounding.zero, 2, 4);
 
@@ -231,7 +280,11 @@ export function createConversions({ i32, f32, f64 }: StateViews) {
   }
   const cvtsi2ss = (d: number, value: number): number => finish(fromInteger32(value, i32[MXCSR], result, 0), d, 1, 1);
   const cvtpi2ps = (d: number, s: number): number => floats(d, s, 2);
-  const cvtdq2ps = (d: number, s: number): number => floats(d, s, 4);
+  function cvtdq2ps(d: number, s: number): number {
+    if (!quiet()) return floats(d, s, 4);
+    for (let i = 0; i < 4; i++) f32[(d >> 2) + i] = i32[(s >> 2) + i];
+    return 0;
+  }
   function cvtsi2sd(d: number, value: number): void {
     f64[d >> 3] = value;
   }
@@ -244,10 +297,29 @@ export function createConversions({ i32, f32, f64 }: StateViews) {
   }
 
   // Between the two formats.
-  const cvtss2sd = (d: number, s: number): number => finish(widen(i32[s >> 2], i32[MXCSR], result, 0), d, 2, 2);
-  const cvtsd2ss = (d: number, s: number): number =>
-    finish(narrow(i32[s >> 2], i32[(s >> 2) + 1], i32[MXCSR], result, 0), d, 1, 1);
+  function cvtss2sd(d: number, s: number): number {
+    const x = f32[s >> 2];
+    if (!plain32(x)) return finish(widen(i32[s >> 2], i32[MXCSR], result, 0), d, 2, 2);
+    f64[d >> 3] = x;
+    return 0;
+  }
+  function cvtsd2ss(d: number, s: number): number {
+    const x = f64[s >> 3];
+    const r = Math.fround(x);
+    if (x === 0 || (quiet() && Math.abs(r) > SMALLEST_NORMAL_32 && Math.abs(r) < Infinity)) {
+      f32[d >> 2] = r;
+      return 0;
+    }
+    return finish(narrow(i32[s >> 2], i32[(s >> 2) + 1], i32[MXCSR], result, 0), d, 1, 1);
+  }
   function cvtps2pd(d: number, s: number): number {
+    const x = f32[s >> 2];
+    const y = f32[(s >> 2) + 1];
+    if (plain32(x) && plain32(y)) {
+      f64[d >> 3] = x;
+      f64[(d >> 3) + 1] = y;
+      return 0;
+    }
     const mxcsr = i32[MXCSR];
     s >>= 2;
     const low = i32[s];
@@ -316,9 +388,23 @@ export function createConversions({ i32, f32, f64 }: StateViews) {
     return singleBits[0];
   }
   const roundps = (d: number, s: number, immediate: number): number => round32(d, s, immediate, 4);
-  const roundss = (d: number, s: number, immediate: number): number => round32(d, s, immediate, 1);
+  function roundss(d: number, s: number, immediate: number): number {
+    const x = f32[s >> 2];
+    if (quiet() && plain32(x) && Math.abs(x) < 2 ** 24) {
+      f32[d >> 2] = roundToIntegral(x, immediate & 4 ? Rounding.nearest : immediate & 3);
+      return 0;
+    }
+    return round32(d, s, immediate, 1);
+  }
   const roundpd = (d: number, s: number, immediate: number): number => round64(d, s, immediate, 2);
-  const roundsd = (d: number, s: number, immediate: number): number => round64(d, s, immediate, 1);
+  function roundsd(d: number, s: number, immediate: number): number {
+    const x = f64[s >> 3];
+    if (quiet() && plain64(x) && Math.abs(x) < 2 ** 53) {
+      f64[d >> 3] = roundToIntegral(x, immediate & 4 ? Rounding.nearest : immediate & 3);
+      return 0;
+    }
+    return round64(d, s, immediate, 1);
+  }
 
   return {
     cmpps,

@@ -49,6 +49,35 @@ function buildTables(): AesTables {
 const rotateLeft = (x: number, n: number): number => (x << n) | (x >>> (32 - n));
 const rotateRight = (x: number, n: number): number => (x >>> n) | (x << (32 - n));
 
+/**
+ * Low word of the carry-less product of two words. Every fourth bit is multiplied by itself, so that the at most eight
+ * ones that a product's column adds up stay within their four bits: their lowest bit is the sum without carries.
+ */
+function carrylessLow(a: number, b: number): number {
+  const a0 = a & 0x11111111;
+  const a1 = a & 0x22222222;
+  const a2 = a & 0x44444444;
+  const a3 = a & 0x88888888;
+  const b0 = b & 0x11111111;
+  const b1 = b & 0x22222222;
+  const b2 = b & 0x44444444;
+  const b3 = b & 0x88888888;
+  const c0 = Math.imul(a0, b0) ^ Math.imul(a1, b3) ^ Math.imul(a2, b2) ^ Math.imul(a3, b1);
+  const c1 = Math.imul(a0, b1) ^ Math.imul(a1, b0) ^ Math.imul(a2, b3) ^ Math.imul(a3, b2);
+  const c2 = Math.imul(a0, b2) ^ Math.imul(a1, b1) ^ Math.imul(a2, b0) ^ Math.imul(a3, b3);
+  const c3 = Math.imul(a0, b3) ^ Math.imul(a1, b2) ^ Math.imul(a2, b1) ^ Math.imul(a3, b0);
+  return (c0 & 0x11111111) | (c1 & 0x22222222) | (c2 & 0x44444444) | (c3 & 0x88888888);
+}
+function reverseBits(x: number): number {
+  x = ((x >>> 1) & 0x55555555) | ((x & 0x55555555) << 1);
+  x = ((x >>> 2) & 0x33333333) | ((x & 0x33333333) << 2);
+  x = ((x >>> 4) & 0x0f0f0f0f) | ((x & 0x0f0f0f0f) << 4);
+  x = ((x >>> 8) & 0x00ff00ff) | ((x & 0x00ff00ff) << 8);
+  return (x >>> 16) | (x << 16);
+}
+/** High word of the 63-bit carry-less product: the reversed operands' low word, reversed. */
+const carrylessHigh = (a: number, b: number): number => reverseBits(carrylessLow(reverseBits(a), reverseBits(b))) >>> 1;
+
 export function createCrypto({ i32, u8 }: StateViews) {
   let tables: AesTables | undefined;
   const words = new Int32Array(4);
@@ -101,24 +130,25 @@ export function createCrypto({ i32, u8 }: StateViews) {
     i32[d + 3] = rotateRight(x3, 8) ^ immediate;
   }
 
-  /** Carry-less product of one quadword of each operand. */
+  /** Carry-less product of one quadword of each operand, by Karatsuba's three products of doublewords. */
   function pclmulqdq(d: number, s: number, immediate: number): void {
     const a = (d >> 2) + (immediate & 1 ? 2 : 0);
     const b = (s >> 2) + (immediate & 0x10 ? 2 : 0);
-    const low = i32[a];
-    const high = i32[a + 1];
-    words.fill(0);
-    for (let half = 0; half < 2; half++) {
-      const multiplier = i32[b + half];
-      for (let i = 0; i < 32; i++) {
-        const select = -((multiplier >>> i) & 1);
-        words[half] ^= (low << i) & select;
-        // A shift by 32 is one by 0 in JavaScript: two steps.
-        words[half + 1] ^= ((high << i) | ((low >>> 1) >>> (31 - i))) & select;
-        words[half + 2] ^= ((high >>> 1) >>> (31 - i)) & select;
-      }
-    }
-    for (let i = 0; i < 4; i++) i32[(d >> 2) + i] = words[i];
+    const a0 = i32[a];
+    const a1 = i32[a + 1];
+    const b0 = i32[b];
+    const b1 = i32[b + 1];
+    const low0 = carrylessLow(a0, b0);
+    const low1 = carrylessHigh(a0, b0);
+    const high0 = carrylessLow(a1, b1);
+    const high1 = carrylessHigh(a1, b1);
+    const middle0 = carrylessLow(a0 ^ a1, b0 ^ b1) ^ low0 ^ high0;
+    const middle1 = carrylessHigh(a0 ^ a1, b0 ^ b1) ^ low1 ^ high1;
+    d >>= 2;
+    i32[d] = low0;
+    i32[d + 1] = low1 ^ middle0;
+    i32[d + 2] = high0 ^ middle1;
+    i32[d + 3] = high1;
   }
 
   // SHA-1: a register holds a b c d (or four message words) from its highest doubleword down.

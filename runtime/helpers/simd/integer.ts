@@ -25,11 +25,18 @@ function equalWords(a: number, b: number): number {
   return ((x & 0xffff) === 0 ? 0xffff : 0) | (x >>> 16 === 0 ? 0xffff0000 : 0);
 }
 
+/** 0xff in each byte where a is at least b, unsigned. */
+function atLeastBytes(a: number, b: number): number {
+  const low = (a | HIGH_BITS) - (b & LOW_BITS);
+  return Math.imul((((a & ~b) | (~(a ^ b) & low)) & HIGH_BITS) >>> 7, 255);
+}
+/** a where the mask is set, else b. */
+const choose = (mask: number, a: number, b: number): number => (a & mask) | (b & ~mask);
+
 const signed8 = (x: number): number => (x << 24) >> 24;
 const signed16 = (x: number): number => (x << 16) >> 16;
 const saturate8 = (x: number): number => (x > 127 ? 127 : x < -128 ? -128 : x);
 const saturate16 = (x: number): number => (x > 32767 ? 32767 : x < -32768 ? -32768 : x);
-const saturateU8 = (x: number): number => (x > 255 ? 255 : x < 0 ? 0 : x);
 const saturateU16 = (x: number): number => (x > 65535 ? 65535 : x < 0 ? 0 : x);
 /** High word of an unsigned 32 by 32 bit product. */
 function multiplyHigh(a: number, b: number): number {
@@ -95,7 +102,12 @@ export function createIntegers({ i32, u8, u16 }: StateViews) {
       u16[(d + i) >> 1] = saturate16(signed16(u16[(d + i) >> 1]) + signed16(u16[(s + i) >> 1]));
   }
   function paddusb(d: number, s: number, width: number): void {
-    for (let i = 0; i < width; i++) u8[d + i] = saturateU8(u8[d + i] + u8[s + i]);
+    for (let i = d >> 2, j = s >> 2, end = (d + width) >> 2; i < end; i++, j++) {
+      const a = i32[i];
+      const b = i32[j];
+      const sum = addBytes(a, b);
+      i32[i] = sum | Math.imul((((a & b) | ((a | b) & ~sum)) & HIGH_BITS) >>> 7, 255);
+    }
   }
   function paddusw(d: number, s: number, width: number): void {
     for (let i = 0; i < width; i += 2) u16[(d + i) >> 1] = saturateU16(u16[(d + i) >> 1] + u16[(s + i) >> 1]);
@@ -108,13 +120,21 @@ export function createIntegers({ i32, u8, u16 }: StateViews) {
       u16[(d + i) >> 1] = saturate16(signed16(u16[(d + i) >> 1]) - signed16(u16[(s + i) >> 1]));
   }
   function psubusb(d: number, s: number, width: number): void {
-    for (let i = 0; i < width; i++) u8[d + i] = saturateU8(u8[d + i] - u8[s + i]);
+    for (let i = d >> 2, j = s >> 2, end = (d + width) >> 2; i < end; i++, j++) {
+      const a = i32[i];
+      const b = i32[j];
+      i32[i] = subtractBytes(a, b) & atLeastBytes(a, b);
+    }
   }
   function psubusw(d: number, s: number, width: number): void {
     for (let i = 0; i < width; i += 2) u16[(d + i) >> 1] = saturateU16(u16[(d + i) >> 1] - u16[(s + i) >> 1]);
   }
   function pavgb(d: number, s: number, width: number): void {
-    for (let i = 0; i < width; i++) u8[d + i] = (u8[d + i] + u8[s + i] + 1) >> 1;
+    for (let i = d >> 2, j = s >> 2, end = (d + width) >> 2; i < end; i++, j++) {
+      const a = i32[i];
+      const b = i32[j];
+      i32[i] = (a | b) - (((a ^ b) & (0xfefefefe | 0)) >>> 1);
+    }
   }
   function pavgw(d: number, s: number, width: number): void {
     for (let i = 0; i < width; i += 2) u16[(d + i) >> 1] = (u16[(d + i) >> 1] + u16[(s + i) >> 1] + 1) >> 1;
@@ -122,16 +142,32 @@ export function createIntegers({ i32, u8, u16 }: StateViews) {
 
   // Minimum and maximum.
   function pminub(d: number, s: number, width: number): void {
-    for (let i = 0; i < width; i++) if (u8[s + i] < u8[d + i]) u8[d + i] = u8[s + i];
+    for (let i = d >> 2, j = s >> 2, end = (d + width) >> 2; i < end; i++, j++) {
+      const a = i32[i];
+      const b = i32[j];
+      i32[i] = choose(atLeastBytes(a, b), b, a);
+    }
   }
   function pmaxub(d: number, s: number, width: number): void {
-    for (let i = 0; i < width; i++) if (u8[s + i] > u8[d + i]) u8[d + i] = u8[s + i];
+    for (let i = d >> 2, j = s >> 2, end = (d + width) >> 2; i < end; i++, j++) {
+      const a = i32[i];
+      const b = i32[j];
+      i32[i] = choose(atLeastBytes(a, b), a, b);
+    }
   }
   function pminsb(d: number, s: number, width: number): void {
-    for (let i = 0; i < width; i++) if (signed8(u8[s + i]) < signed8(u8[d + i])) u8[d + i] = u8[s + i];
+    for (let i = d >> 2, j = s >> 2, end = (d + width) >> 2; i < end; i++, j++) {
+      const a = i32[i];
+      const b = i32[j];
+      i32[i] = choose(atLeastBytes(a ^ HIGH_BITS, b ^ HIGH_BITS), b, a);
+    }
   }
   function pmaxsb(d: number, s: number, width: number): void {
-    for (let i = 0; i < width; i++) if (signed8(u8[s + i]) > signed8(u8[d + i])) u8[d + i] = u8[s + i];
+    for (let i = d >> 2, j = s >> 2, end = (d + width) >> 2; i < end; i++, j++) {
+      const a = i32[i];
+      const b = i32[j];
+      i32[i] = choose(atLeastBytes(a ^ HIGH_BITS, b ^ HIGH_BITS), a, b);
+    }
   }
   function pminsw(d: number, s: number, width: number): void {
     for (let i = d >> 1, j = s >> 1, end = (d + width) >> 1; i < end; i++, j++)
@@ -177,7 +213,11 @@ export function createIntegers({ i32, u8, u16 }: StateViews) {
       i32[i] = i32[i + 1] = i32[i] === i32[j] && i32[i + 1] === i32[j + 1] ? -1 : 0;
   }
   function pcmpgtb(d: number, s: number, width: number): void {
-    for (let i = 0; i < width; i++) u8[d + i] = signed8(u8[d + i]) > signed8(u8[s + i]) ? 0xff : 0;
+    for (let i = d >> 2, j = s >> 2, end = (d + width) >> 2; i < end; i++, j++) {
+      const a = i32[i];
+      const b = i32[j];
+      i32[i] = ~atLeastBytes(b ^ HIGH_BITS, a ^ HIGH_BITS);
+    }
   }
   function pcmpgtw(d: number, s: number, width: number): void {
     for (let i = d >> 1, j = s >> 1, end = (d + width) >> 1; i < end; i++, j++)

@@ -15,6 +15,9 @@ const saturateU16 = (x: number): number => (x > 65535 ? 65535 : x < 0 ? 0 : x);
 /** Bits 7 of a word's four bytes, gathered in bits 0-3. */
 const signsOfBytes = (x: number): number => ((x >>> 7) & 1) | ((x >>> 14) & 2) | ((x >>> 21) & 4) | ((x >>> 28) & 8);
 
+/** The two bytes of a 16-bit number, one byte apart. */
+const spread = (x: number): number => (x | (x << 8)) & 0x00ff00ff;
+
 export function createShuffles({ i32, u8, u16 }: StateViews) {
   const words = new Int32Array(8);
   const halves = new Uint16Array(words.buffer);
@@ -86,19 +89,37 @@ export function createShuffles({ i32, u8, u16 }: StateViews) {
   }
   /** Destination above source, shifted right by `count` bytes. */
   function palignr(d: number, s: number, count: number, width: number): void {
-    for (let i = 0; i < width; i++) {
-      const from = i + count;
-      bytes[i] = from < width ? u8[s + from] : from < 2 * width ? u8[d + from - width] : 0;
+    const size = width >> 2;
+    for (let i = 0; i < size; i++) {
+      words[i] = i32[(s >> 2) + i];
+      words[size + i] = i32[(d >> 2) + i];
     }
-    put(d, width);
+    const whole = count >> 2;
+    const bits = (count & 3) * 8;
+    for (let i = 0; i < size; i++) {
+      const low = i + whole < 2 * size ? words[i + whole] : 0;
+      const high = i + whole + 1 < 2 * size ? words[i + whole + 1] : 0;
+      i32[(d >> 2) + i] = (low >>> bits) | ((high << 1) << (31 - bits));
+    }
   }
+  /** Byte shifts by words: `whole` words and `bits` bits; a shift by 32 - 0 bits is done in two steps. */
   function pslldq(d: number, count: number): void {
-    for (let i = 0; i < 16; i++) bytes[i] = i < count ? 0 : u8[d + i - count];
-    put(d, 16);
+    const whole = count >> 2;
+    const bits = (count & 3) * 8;
+    for (let i = 3; i >= 0; i--) {
+      const high = i - whole >= 0 ? i32[(d >> 2) + i - whole] : 0;
+      const low = i - whole >= 1 ? i32[(d >> 2) + i - whole - 1] : 0;
+      i32[(d >> 2) + i] = (high << bits) | ((low >>> 1) >>> (31 - bits));
+    }
   }
   function psrldq(d: number, count: number): void {
-    for (let i = 0; i < 16; i++) bytes[i] = i + count > 15 ? 0 : u8[d + i + count];
-    put(d, 16);
+    const whole = count >> 2;
+    const bits = (count & 3) * 8;
+    for (let i = 0; i < 4; i++) {
+      const low = i + whole < 4 ? i32[(d >> 2) + i + whole] : 0;
+      const high = i + whole < 3 ? i32[(d >> 2) + i + whole + 1] : 0;
+      i32[(d >> 2) + i] = (low >>> bits) | ((high << 1) << (31 - bits));
+    }
   }
   function movddup(d: number, s: number): void {
     d >>= 2;
@@ -124,16 +145,20 @@ export function createShuffles({ i32, u8, u16 }: StateViews) {
 
   // Interleaving the low or high halves of destination and source.
   function interleaveBytes(d: number, s: number, from: number, width: number): void {
-    for (let i = 0; i < width >> 1; i++) {
-      bytes[2 * i] = u8[d + from + i];
-      bytes[2 * i + 1] = u8[s + from + i];
+    for (let i = 0; i < width >> 1; i += 4) {
+      const a = i32[(d + from + i) >> 2];
+      const b = i32[(s + from + i) >> 2];
+      words[i >> 1] = spread(a & 0xffff) | (spread(b & 0xffff) << 8);
+      words[(i >> 1) + 1] = spread(a >>> 16) | (spread(b >>> 16) << 8);
     }
     put(d, width);
   }
   function interleaveWords(d: number, s: number, from: number, width: number): void {
-    for (let i = 0; i < width >> 2; i++) {
-      halves[2 * i] = u16[((d + from) >> 1) + i];
-      halves[2 * i + 1] = u16[((s + from) >> 1) + i];
+    for (let i = 0; i < width >> 1; i += 4) {
+      const a = i32[(d + from + i) >> 2];
+      const b = i32[(s + from + i) >> 2];
+      words[i >> 1] = (a & 0xffff) | (b << 16);
+      words[(i >> 1) + 1] = (a >>> 16) | (b & 0xffff0000);
     }
     put(d, width);
   }
