@@ -55,7 +55,7 @@ export function guestMaps(process: LinuxProcess): string {
     const file = region.file ? host : undefined;
     const name = region.name || (file ? decodeGuestPath(process, file.path) : '');
     const line = `${hex(region.start)}-${hex(region.end)} ${permissions} ${hex(region.offset)} ${file?.device ?? '00:00'} ${file?.inode ?? '0'} `;
-    text += name ? `${line.padEnd(49)}${name}\n` : `${line}\n`;
+    text += name ? `${line.padEnd(73)}${name}\n` : `${line}\n`;
   }
   return text;
 }

@@ -306,6 +306,7 @@ export class LinuxProcess {
   raise(trap: GuestTrap): void {
     const { thread, cpu, mappings } = this;
     const fault = faultOf(trap, cpu);
+    thread.errorCode = trap.errorCode;
     if (trap.vector === Trap.pageFault) {
       const write = (trap.errorCode & 2) !== 0;
       const fetch = (trap.errorCode & 16) !== 0;
@@ -317,13 +318,10 @@ export class LinuxProcess {
         if (region && region.protection & needed) {
           if (mappings.revealPage(trap.address)) return;
           Object.assign(fault, { signal: Signal.SIGBUS, code: SignalCode.BUS_ADRERR });
+          thread.errorCode &= ~1;
         }
       }
       thread.faultAddress = trap.address;
-      // As the processor reports it: user mode, write, present, fetch.
-      thread.errorCode = trap.errorCode | 4;
-    } else {
-      thread.errorCode = trap.errorCode;
     }
     thread.trapNumber = trap.vector;
     this.raiseSignal(fault);

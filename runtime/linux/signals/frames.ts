@@ -245,17 +245,21 @@ export class SignalFrames {
     x87.fnsave108(image);
     u8.set(cpu.u8.subarray(image, image + FSAVE_SIZE), at);
     view.setUint16(at + FpState.status, status, true);
-    // The handler starts with the state that it interrupted (fpu__clear_user_states is for what the kernel cannot save).
-    x87.frstor108(image);
+    this.clearFpState();
+  }
+
+  /** A handler starts with a fresh state (fpu__clear_user_states). */
+  private clearFpState(): void {
+    this.x87.fninit();
+    this.cpu.i32[State.mxcsr >> 2] = 0x1f80;
+    this.cpu.u8.fill(0, State.xmm, State.xmm + 128);
   }
 
   private restoreFpState(at: number): void {
     const { cpu, x87, memory } = this;
     const image = State.image;
     if (at === 0) {
-      x87.fninit();
-      cpu.i32[State.mxcsr >> 2] = 0x1f80;
-      cpu.u8.fill(0, State.xmm, State.xmm + 128);
+      this.clearFpState();
       return;
     }
     memory.checkRead(at, FpState.size);

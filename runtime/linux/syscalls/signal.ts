@@ -158,24 +158,35 @@ function suspend(process: LinuxProcess, mask: bigint): number {
 
 // Sending -------------------------------------------------------------------------------------------------------------------
 
-/** A signal to this very process that the host's handlers are in the way of: queued here. */
-function toSelf(process: LinuxProcess, number: number, code: number): number {
-  process.signals.enqueue(userInfo(number, code, process.pid, syscall(Host.getuid)));
-  return 0;
+/**
+ * A signal to this very process. It goes to the guest's own thread, as the kernel would choose: another of Node's threads would
+ * take it if that one blocks it. What the host's handlers are in the way of is queued here.
+ */
+function toSelf(process: LinuxProcess, info: Uint8Array): number {
+  const number = infoNumber(info);
+  if (process.signals.isSynchronous(number)) {
+    process.signals.enqueue(info);
+    return 0;
+  }
+  const at = scratch.allocate(SIGINFO_SIZE);
+  scratch.u8.set(infoToHost(info, number), at);
+  return syscall(Host.rt_tgsigqueueinfo, process.pid, process.tid, number, scratch.address + at);
+}
+
+function isSignal(number: number): boolean {
+  return number > 0 && number <= SIGNAL_COUNT;
 }
 
 function kill(process: LinuxProcess, pid: number, number: number): number {
-  if (pid === process.pid && number > 0 && number <= SIGNAL_COUNT && process.signals.isSynchronous(number)) {
-    return toSelf(process, number, SignalCode.SI_USER);
-  }
-  return syscall(Host.kill, pid, number);
+  if (pid !== process.pid || !isSignal(number)) return syscall(Host.kill, pid, number);
+  return toSelf(process, userInfo(number, SignalCode.SI_USER, process.pid, syscall(Host.getuid)));
 }
 
 function tgkill(process: LinuxProcess, group: number, tid: number, number: number): number {
   if (tid <= 0 || group <= 0) return -Errno.EINVAL;
   const isSelf = tid === process.tid && group === process.pid;
-  if (isSelf && number > 0 && number <= SIGNAL_COUNT && process.signals.isSynchronous(number)) {
-    return toSelf(process, number, SignalCode.SI_TKILL);
+  if (isSelf && isSignal(number) && process.signals.isSynchronous(number)) {
+    return toSelf(process, userInfo(number, SignalCode.SI_TKILL, process.pid, syscall(Host.getuid)));
   }
   return syscall(Host.tgkill, group, tid, number);
 }
@@ -320,11 +331,10 @@ export const signalCalls: readonly SyscallDeclaration[] = [
   }),
   declare('tgkill', ['int', 'int', 'signal'], 'int', tgkill),
   declare('rt_sigqueueinfo', ['int', 'signal', 'pointer'], 'int', (process, pid, number, info) => {
-    if (pid === process.pid && number > 0 && number <= SIGNAL_COUNT && process.signals.isSynchronous(number)) {
+    if (pid === process.pid && isSignal(number)) {
       const bytes = process.memory.read(info, SIGINFO_SIZE);
       new DataView(bytes.buffer).setInt32(0, number, true);
-      process.signals.enqueue(bytes);
-      return 0;
+      return toSelf(process, bytes);
     }
     return queue(process, info, number, (hostInfo) => syscall(Host.rt_sigqueueinfo, pid, number, hostInfo));
   }),

@@ -10,8 +10,10 @@ import { fcntlCalls } from './fcntl.js';
 import { fileCalls } from './files.js';
 import { infoCalls } from './info.js';
 import { ioctlCalls } from './ioctl.js';
+import { ipcCalls } from './ipc.js';
 import { memoryCalls } from './memory.js';
 import { pollCalls } from './poll.js';
+import { socketCalls } from './sockets.js';
 import { statCalls } from './stat.js';
 import { timeCalls } from './time.js';
 import { transferCalls } from './transfer.js';
@@ -27,8 +29,10 @@ const families: readonly (readonly SyscallDeclaration[])[] = [
   fileCalls,
   infoCalls,
   ioctlCalls,
+  ipcCalls,
   memoryCalls,
   pollCalls,
+  socketCalls,
   statCalls,
   timeCalls,
   transferCalls,
