@@ -268,7 +268,9 @@ instruction('bsr', '0F BD', ['Gv', 'Ev'], scanning, (b, [d, s]) => {
   b.put('zr', source);
 });
 const counting: DeclarationOptions = { writes: 'zc', undefined: 'osap' };
-instruction('tzcnt', 'F3 0F BC', ['Gv', 'Ev'], { ...counting, feature: 'bmi1' }, (b, [d, s]) => {
+// No feature: compilers write `rep bsf` for every processor, since the two agree on all but zero. BMI1's other
+// instructions need VEX, so CPUID must not tell it.
+instruction('tzcnt', 'F3 0F BC', ['Gv', 'Ev'], counting, (b, [d, s]) => {
   const source = s.read();
   const result = b.ctz(d.size === 16 ? b.or(source, b.const(0x10000)) : source);
   d.write(result);
