@@ -400,6 +400,21 @@ export const structures = {
     ['ws_xpixel', 'unsigned short'],
     ['ws_ypixel', 'unsigned short'],
   ]),
+  /** `sigval` is a pointer's width; the thread id is the first word of the union behind. */
+  sigevent: new Structure([
+    ['sigev_value', 'pointer'],
+    ['sigev_signo', 'int'],
+    ['sigev_notify', 'int'],
+    ['sigev_notify_thread_id', 'int'],
+    ['_pad', 'int', 11],
+  ]),
+  mqAttr: new Structure([
+    ['mq_flags', 'long'],
+    ['mq_maxmsg', 'long'],
+    ['mq_msgsize', 'long'],
+    ['mq_curmsgs', 'long'],
+    ['_reserved', 'long', 4],
+  ]),
   fOwnerEx: new Structure([
     ['type', 'int'],
     ['pid', 'int'],

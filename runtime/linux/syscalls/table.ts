@@ -12,10 +12,12 @@ import { infoCalls } from './info.js';
 import { ioctlCalls } from './ioctl.js';
 import { ipcCalls } from './ipc.js';
 import { memoryCalls } from './memory.js';
+import { miscellaneousCalls } from './misc.js';
 import { pollCalls } from './poll.js';
 import { socketCalls } from './sockets.js';
 import { statCalls } from './stat.js';
 import { timeCalls } from './time.js';
+import { timerCalls } from './timers.js';
 import { transferCalls } from './transfer.js';
 
 const families: readonly (readonly SyscallDeclaration[])[] = [
@@ -31,10 +33,12 @@ const families: readonly (readonly SyscallDeclaration[])[] = [
   ioctlCalls,
   ipcCalls,
   memoryCalls,
+  miscellaneousCalls,
   pollCalls,
   socketCalls,
   statCalls,
   timeCalls,
+  timerCalls,
   transferCalls,
 ];
 
