@@ -210,13 +210,11 @@ export function createEnvironmentHelpers(stack: RegisterStack) {
       setStatusWord(u16[half + 1]!);
       stack.empty = ~u8[image + 4]! & 0xff;
       stack.summarise();
-      if ((stack.status & 0x80) !== 0) {
-        i32[OPCODE] = u16[half + 3]! & 0x7ff;
-        i32[IP] = i32[word + 2]!;
-        i32[CS] = i32[word + 3]! & 0xffff;
-        i32[DATA] = i32[word + 4]!;
-        i32[DS] = i32[word + 5]! & 0xffff;
-      }
+      i32[OPCODE] = u16[half + 3]! & 0x7ff;
+      i32[IP] = i32[word + 2]!;
+      i32[CS] = i32[word + 3]! & 0xffff;
+      i32[DATA] = i32[word + 4]!;
+      i32[DS] = i32[word + 5]! & 0xffff;
       i32[State.mxcsr >> 2] = i32[word + 6]!;
       loadRegisters(image + 32, 16);
       u8.copyWithin(State.xmm, image + 160, image + 288);

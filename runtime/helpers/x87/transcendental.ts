@@ -18,6 +18,7 @@ import {
   nanOperands,
   quietNan,
   result,
+  roundAndPack64,
   setInfinity,
   setResult,
   setZero,
@@ -354,8 +355,12 @@ export function tangent(signExponent: number, high: number, low: number): boolea
   const sort = prepare(signExponent, high, low);
   if (sort === Trigonometric.tiny) {
     if ((high | low) === 0) setZero(signExponent & SIGN);
-    // The tangent is above its angle; the processor rounds as if it were below.
-    else roundJustBelow(signExponent & SIGN, normal.exponent, normal.high, normal.low);
+    else {
+      // A little above the angle. The processor keeps a power of two as it is.
+      const exact = normal.high === ONE_HIGH && normal.low === 0;
+      result.flags |= PRECISION;
+      roundAndPack64(signExponent & SIGN, normal.exponent, normal.high, normal.low, exact ? 0 : 1);
+    }
   } else if (sort === Trigonometric.ready) {
     sineOfAngle();
     set(third, value.hi, value.lo);

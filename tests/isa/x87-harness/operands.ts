@@ -1,5 +1,5 @@
 /** Random operands that meet the x87's corner cases often: special encodings, mantissas of runs of ones and zeros, close exponents. */
-import type { Operation } from './operations.js';
+import type { MemoryKind, Range } from './operations.js';
 
 /** A small deterministic generator (xorshift32). */
 export class Random {
@@ -102,7 +102,7 @@ export function extended(sign: number, exponent: number, high: number, low: numb
 }
 
 /** @param shared an exponent that several operands of one case lie near */
-export function registerOperand(random: Random, shared: number, range?: Operation['range']): Buffer {
+export function registerOperand(random: Random, shared: number, range?: Range): Buffer {
   const sign = random.bits(1);
   if (random.chance(range ? 0.1 : 0.25)) {
     const [exponent, high, low] = random.pick(SPECIAL);
@@ -111,9 +111,7 @@ export function registerOperand(random: Random, shared: number, range?: Operatio
   let [high, low] = mantissa(random);
   if (!random.chance(0.02)) high = (high | 0x80000000) >>> 0;
   let exponent: number;
-  if (range === 'small') exponent = 0x3fff - 1 - random.bits(random.chance(0.9) ? 4 : 7);
-  else if (range === 'angle')
-    exponent = random.chance(0.8) ? 0x3fff + 6 - random.bits(4) : 0x3fff + 66 - random.bits(8);
+  if (range === 'angle') exponent = random.chance(0.8) ? 0x3fff + 6 - random.bits(4) : 0x3fff + 66 - random.bits(8);
   else if (range === 'power') exponent = 0x3fff - 1 - random.bits(random.chance(0.9) ? 3 : 7);
   else if (range === 'logarithm')
     exponent = random.chance(0.5) ? 0x3fff + 4 - random.bits(3) : 0x3fff + 128 - random.bits(8);
@@ -150,7 +148,7 @@ export function registerOperand(random: Random, shared: number, range?: Operatio
 }
 
 /** 16 bytes whose first are the operand. Now and then it is near ST(0), whose image bytes are at 28. */
-export function memoryOperand(random: Random, kind: NonNullable<Operation['memory']>, image: Buffer): Buffer {
+export function memoryOperand(random: Random, kind: MemoryKind, image: Buffer): Buffer {
   const bytes = Buffer.alloc(16);
   for (let i = 0; i < 16; i += 4) bytes.writeUInt32LE(random.next(), i);
   const exponent = random.chance(0.5) ? undefined : image.readUInt16LE(36) & 0x7fff;
