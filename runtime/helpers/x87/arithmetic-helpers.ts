@@ -51,22 +51,34 @@ function operate(
   }
 }
 
+const TOP = State.fpuTop >> 2;
+const EMPTY = State.fpuEmpty >> 2;
+const REGISTERS = State.fpuRegisters >> 2;
+
 export function createArithmeticHelpers(stack: RegisterStack) {
   const i32 = stack.i32;
 
   function binary(operation: number, dst: number, src: number, pops: number): void {
     stack.begin();
-    if (stack.isEmpty(dst) || stack.isEmpty(src)) {
+    const top = i32[TOP]!;
+    const d = (top + dst) & 7;
+    const s = (top + src) & 7;
+    if ((i32[EMPTY]! & ((1 << d) | (1 << s))) !== 0) {
       if (stack.underflow()) {
         stack.write(dst);
         stack.pop(pops);
       }
       return;
     }
-    const a = stack.word(dst);
-    const b = stack.word(src);
+    const a = REGISTERS + (d << 2);
+    const b = REGISTERS + (s << 2);
     operate(operation, i32[a + 2]! & 0xffff, i32[a + 1]!, i32[a]!, i32[b + 2]! & 0xffff, i32[b + 1]!, i32[b]!);
-    stack.finish(dst, pops);
+    if (!stack.raise(result.flags)) {
+      i32[a] = result.low;
+      i32[a + 1] = result.high;
+      i32[a + 2] = result.signExponent;
+      if (pops !== 0) stack.pop(pops);
+    }
   }
 
   /** Sets the condition bits of ST(0) against the given operand. False: an unmasked exception forbids the pops. */

@@ -61,6 +61,20 @@ export function normalise(signExponent: number, high: number, low: number): void
   normal.low = shiftLeftLow(low, shift);
 }
 
+/** Two finite operands in normalised form, as the special cases leave them for the common path. */
+const left = { exponent: 0, high: 0, low: 0 };
+const right = { exponent: 0, high: 0, low: 0 };
+function normaliseBoth(aSe: number, aHigh: number, aLow: number, bSe: number, bHigh: number, bLow: number): void {
+  normalise(aSe, aHigh, aLow);
+  left.exponent = normal.exponent;
+  left.high = normal.high;
+  left.low = normal.low;
+  normalise(bSe, bHigh, bLow);
+  right.exponent = normal.exponent;
+  right.high = normal.high;
+  right.low = normal.low;
+}
+
 /** a + b, or a - b when `negate` is 0x8000. */
 export function add(
   aSe: number,
@@ -71,48 +85,19 @@ export function add(
   bLow: number,
   negate: number,
 ): void {
-  if (areNormal(aSe, aHigh, bSe, bHigh)) {
-    addNormal(aSe & SIGN, aSe & EXPONENT, aHigh, aLow, (bSe ^ negate) & SIGN, bSe & EXPONENT, bHigh, bLow);
-    return;
+  let aSign = aSe & SIGN;
+  let bSign = (bSe ^ negate) & SIGN;
+  let aExponent = aSe & EXPONENT;
+  let bExponent = bSe & EXPONENT;
+  if (!areNormal(aSe, aHigh, bSe, bHigh)) {
+    if (addSpecial(aSe, aHigh, aLow, bSe, bHigh, bLow, negate)) return;
+    aExponent = left.exponent;
+    aHigh = left.high;
+    aLow = left.low;
+    bExponent = right.exponent;
+    bHigh = right.high;
+    bLow = right.low;
   }
-  if (nanOperands(aSe, aHigh, aLow, bSe, bHigh, bLow)) return;
-  const aKind = kindOf(aSe, aHigh, aLow);
-  const bKind = kindOf(bSe, bHigh, bLow);
-  const aSign = aSe & SIGN;
-  const bSign = (bSe ^ negate) & SIGN;
-  if (aKind === Kind.infinity && bKind === Kind.infinity && aSign !== bSign) return invalid();
-  if ((aKind === Kind.denormal || bKind === Kind.denormal) && denormalStops()) return;
-  if (aKind === Kind.infinity) return setInfinity(aSign);
-  if (bKind === Kind.infinity) return setInfinity(bSign);
-  if (aKind === Kind.zero && bKind === Kind.zero) {
-    return setZero(aSign === bSign ? aSign : zeroSign());
-  }
-  if (aKind === Kind.zero) {
-    normalise(bSe, bHigh, bLow);
-    return roundAndPack(bSign, normal.exponent, normal.high, normal.low, 0);
-  }
-  normalise(aSe, aHigh, aLow);
-  const { exponent, high, low } = normal;
-  if (bKind === Kind.zero) return roundAndPack(aSign, exponent, high, low, 0);
-  normalise(bSe, bHigh, bLow);
-  addNormal(aSign, exponent, high, low, bSign, normal.exponent, normal.high, normal.low);
-}
-
-/** The sign of an exact zero difference. */
-function zeroSign(): number {
-  return (result.control & ROUND_MASK) === ROUND_DOWN ? SIGN : 0;
-}
-
-function addNormal(
-  aSign: number,
-  aExponent: number,
-  aHigh: number,
-  aLow: number,
-  bSign: number,
-  bExponent: number,
-  bHigh: number,
-  bLow: number,
-): void {
   // The larger magnitude first; for a sum only the exponents matter.
   let distance = aExponent - bExponent;
   if (distance < 0 || (distance === 0 && aSign !== bSign && compareMantissas(aHigh, aLow, bHigh, bLow) < 0)) {
@@ -194,61 +179,118 @@ function addNormal(
   roundAndPack(aSign, aExponent, high, low, extra);
 }
 
-export function multiply(aSe: number, aHigh: number, aLow: number, bSe: number, bHigh: number, bLow: number): void {
-  const sign = (aSe ^ bSe) & SIGN;
-  if (areNormal(aSe, aHigh, bSe, bHigh)) {
-    multiplyNormal(sign, (aSe & EXPONENT) + (bSe & EXPONENT), aHigh, aLow, bHigh, bLow);
-    return;
-  }
-  if (nanOperands(aSe, aHigh, aLow, bSe, bHigh, bLow)) return;
-  const aKind = kindOf(aSe, aHigh, aLow);
-  const bKind = kindOf(bSe, bHigh, bLow);
-  if ((aKind === Kind.infinity && bKind === Kind.zero) || (aKind === Kind.zero && bKind === Kind.infinity))
-    return invalid();
-  if ((aKind === Kind.denormal || bKind === Kind.denormal) && denormalStops()) return;
-  if (aKind === Kind.infinity || bKind === Kind.infinity) return setInfinity(sign);
-  if (aKind === Kind.zero || bKind === Kind.zero) return setZero(sign);
-  normalise(aSe, aHigh, aLow);
-  const { exponent, high, low } = normal;
-  normalise(bSe, bHigh, bLow);
-  multiplyNormal(sign, exponent + normal.exponent, high, low, normal.high, normal.low);
-}
-
-/** @param exponents sum of the biased exponents */
-function multiplyNormal(
-  sign: number,
-  exponents: number,
+/** Sums with zeros, infinities, NaNs: true. With denormals: false, both operands in `left` and `right`. */
+function addSpecial(
+  aSe: number,
   aHigh: number,
   aLow: number,
+  bSe: number,
   bHigh: number,
   bLow: number,
-): void {
-  const lowLow = multiplyHigh(aLow, bLow);
+  negate: number,
+): boolean {
+  if (nanOperands(aSe, aHigh, aLow, bSe, bHigh, bLow)) return true;
+  const aKind = kindOf(aSe, aHigh, aLow);
+  const bKind = kindOf(bSe, bHigh, bLow);
+  const aSign = aSe & SIGN;
+  const bSign = (bSe ^ negate) & SIGN;
+  if (aKind === Kind.infinity && bKind === Kind.infinity && aSign !== bSign) invalid();
+  else if ((aKind === Kind.denormal || bKind === Kind.denormal) && denormalStops()) return true;
+  else if (aKind === Kind.infinity) setInfinity(aSign);
+  else if (bKind === Kind.infinity) setInfinity(bSign);
+  else if (aKind === Kind.zero && bKind === Kind.zero) setZero(aSign === bSign ? aSign : zeroSign());
+  else if (aKind === Kind.zero) {
+    normalise(bSe, bHigh, bLow);
+    roundAndPack(bSign, normal.exponent, normal.high, normal.low, 0);
+  } else if (bKind === Kind.zero) {
+    normalise(aSe, aHigh, aLow);
+    roundAndPack(aSign, normal.exponent, normal.high, normal.low, 0);
+  } else {
+    normaliseBoth(aSe, aHigh, aLow, bSe, bHigh, bLow);
+    return false;
+  }
+  return true;
+}
+
+/** The sign of an exact zero difference. */
+function zeroSign(): number {
+  return (result.control & ROUND_MASK) === ROUND_DOWN ? SIGN : 0;
+}
+
+export function multiply(aSe: number, aHigh: number, aLow: number, bSe: number, bHigh: number, bLow: number): void {
+  const sign = (aSe ^ bSe) & SIGN;
+  let exponent = (aSe & EXPONENT) + (bSe & EXPONENT) - BIAS + 1;
+  if (!areNormal(aSe, aHigh, bSe, bHigh)) {
+    if (multiplySpecial(sign, aSe, aHigh, aLow, bSe, bHigh, bLow)) return;
+    exponent = left.exponent + right.exponent - BIAS + 1;
+    aHigh = left.high;
+    aLow = left.low;
+    bHigh = right.high;
+    bLow = right.low;
+  }
+  // Four products of 32 bits, each by halves of 16 as `multiplyHigh` does, written out since V8 would not inline that much.
+  const a0 = aLow & 0xffff;
+  const a1 = aLow >>> 16;
+  const a2 = aHigh & 0xffff;
+  const a3 = aHigh >>> 16;
+  const b0 = bLow & 0xffff;
+  const b1 = bLow >>> 16;
+  const b2 = bHigh & 0xffff;
+  const b3 = bHigh >>> 16;
+  let middle = (Math.imul(a1, b0) + (Math.imul(a0, b0) >>> 16)) | 0;
+  let other = (Math.imul(a0, b1) + (middle & 0xffff)) | 0;
+  const lowLow = (Math.imul(a1, b1) + (middle >>> 16) + (other >>> 16)) | 0;
+  middle = (Math.imul(a3, b0) + (Math.imul(a2, b0) >>> 16)) | 0;
+  other = (Math.imul(a2, b1) + (middle & 0xffff)) | 0;
+  const upperA = (Math.imul(a3, b1) + (middle >>> 16) + (other >>> 16)) | 0;
+  middle = (Math.imul(a1, b2) + (Math.imul(a0, b2) >>> 16)) | 0;
+  other = (Math.imul(a0, b3) + (middle & 0xffff)) | 0;
+  const upperB = (Math.imul(a1, b3) + (middle >>> 16) + (other >>> 16)) | 0;
+  middle = (Math.imul(a3, b2) + (Math.imul(a2, b2) >>> 16)) | 0;
+  other = (Math.imul(a2, b3) + (middle & 0xffff)) | 0;
+  let high = (Math.imul(a3, b3) + (middle >>> 16) + (other >>> 16)) | 0;
+  // Added up with their carries: extra, low, high from the second word on.
   const crossA = Math.imul(aHigh, bLow);
   const crossB = Math.imul(aLow, bHigh);
-  let extra = (lowLow + crossA) | 0;
-  let carry = carryOf(lowLow, crossA, extra);
-  const middle = (extra + crossB) | 0;
-  carry += carryOf(extra, crossB, middle);
-  extra = middle;
-  const upperA = multiplyHigh(aHigh, bLow);
-  const upperB = multiplyHigh(aLow, bHigh);
-  const upperC = Math.imul(aHigh, bHigh);
-  let low = (upperA + upperB) | 0;
-  let high = multiplyHigh(aHigh, bHigh) + carryOf(upperA, upperB, low);
-  const sum = (low + upperC) | 0;
-  high += carryOf(low, upperC, sum);
-  low = (sum + carry) | 0;
-  high = (high + carryOf(sum, carry, low)) | 0;
-  const sticky = Math.imul(aLow, bLow) !== 0 ? 1 : 0;
-  let exponent = exponents - BIAS + 1;
+  const upper = Math.imul(aHigh, bHigh);
+  const partial = (lowLow + crossA) | 0;
+  let extra = (partial + crossB) | 0;
+  const carry = carryOf(lowLow, crossA, partial) + carryOf(partial, crossB, extra);
+  const uppers = (upperA + upperB) | 0;
+  const sum = (uppers + upper) | 0;
+  let low = (sum + carry) | 0;
+  high = (high + carryOf(upperA, upperB, uppers) + carryOf(uppers, upper, sum) + carryOf(sum, carry, low)) | 0;
   if (high >= 0) {
     high = (high << 1) | (low >>> 31);
     low = (low << 1) | (extra >>> 31);
     extra = extra << 1;
     exponent--;
   }
-  roundAndPack(sign, exponent, high, low, extra | sticky);
+  roundAndPack(sign, exponent, high, low, Math.imul(aLow, bLow) !== 0 ? extra | 1 : extra);
+}
+
+/** As `addSpecial`. */
+function multiplySpecial(
+  sign: number,
+  aSe: number,
+  aHigh: number,
+  aLow: number,
+  bSe: number,
+  bHigh: number,
+  bLow: number,
+): boolean {
+  if (nanOperands(aSe, aHigh, aLow, bSe, bHigh, bLow)) return true;
+  const aKind = kindOf(aSe, aHigh, aLow);
+  const bKind = kindOf(bSe, bHigh, bLow);
+  if ((aKind === Kind.infinity && bKind === Kind.zero) || (aKind === Kind.zero && bKind === Kind.infinity)) invalid();
+  else if ((aKind === Kind.denormal || bKind === Kind.denormal) && denormalStops()) return true;
+  else if (aKind === Kind.infinity || bKind === Kind.infinity) setInfinity(sign);
+  else if (aKind === Kind.zero || bKind === Kind.zero) setZero(sign);
+  else {
+    normaliseBoth(aSe, aHigh, aLow, bSe, bHigh, bLow);
+    return false;
+  }
+  return true;
 }
 
 export function divide(aSe: number, aHigh: number, aLow: number, bSe: number, bHigh: number, bLow: number): void {
@@ -288,11 +330,22 @@ function quotientDigit(high: number, low: number, next: number, bHigh: number, b
     ((bHigh >>> 0) + (bLow >>> 0) * 2.3283064365386963e-10);
   let digit = estimate >= 4294967295 ? -1 : estimate | 0;
   // remainder = high:low:next - digit * b, as 96 bits.
+  const d0 = digit & 0xffff;
+  const d1 = digit >>> 16;
+  const b0 = bLow & 0xffff;
+  const b1 = bLow >>> 16;
+  const b2 = bHigh & 0xffff;
+  const b3 = bHigh >>> 16;
+  let half = (Math.imul(d1, b0) + (Math.imul(d0, b0) >>> 16)) | 0;
+  let other = (Math.imul(d0, b1) + (half & 0xffff)) | 0;
+  const upperLow = (Math.imul(d1, b1) + (half >>> 16) + (other >>> 16)) | 0;
+  half = (Math.imul(d1, b2) + (Math.imul(d0, b2) >>> 16)) | 0;
+  other = (Math.imul(d0, b3) + (half & 0xffff)) | 0;
+  const upperHigh = (Math.imul(d1, b3) + (half >>> 16) + (other >>> 16)) | 0;
   const product = Math.imul(digit, bLow);
-  const upperLow = multiplyHigh(digit, bLow);
   const crossLow = Math.imul(digit, bHigh);
   const middle = (upperLow + crossLow) | 0;
-  const top = (multiplyHigh(digit, bHigh) + carryOf(upperLow, crossLow, middle)) | 0;
+  const top = (upperHigh + carryOf(upperLow, crossLow, middle)) | 0;
   let restLow = (next - product) | 0;
   let borrow = borrowOf(next, product, restLow);
   const partial = (low - middle) | 0;

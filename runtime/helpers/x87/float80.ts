@@ -175,7 +175,42 @@ export function roundsAway(rounding: number, sign: number, extra: number, odd: n
  * @param extra what lies below `low`: half a unit in bit 31, the rest sticky
  */
 export function roundAndPack(sign: number, exponent: number, high: number, low: number, extra: number): void {
-  round(sign, exponent, high, low, extra, result.control & PRECISION_MASK);
+  const control = result.control;
+  const precision = control & PRECISION_MASK;
+  // To nearest and far from both ends of the range, which is nearly always: `round` without what cannot happen there.
+  if (
+    (control & ROUND_MASK) !== ROUND_NEAREST ||
+    exponent <= 0 ||
+    exponent >= EXPONENT - 1 ||
+    precision === PRECISION_24
+  ) {
+    round(sign, exponent, high, low, extra, precision);
+    return;
+  }
+  let unit = 1;
+  if (precision === PRECISION_53) {
+    extra = (low << 21) | (extra !== 0 ? 1 : 0);
+    low &= ~0x7ff;
+    unit = 0x800;
+  }
+  if (extra !== 0) {
+    let flags = PRECISION;
+    if (extra < 0 && (extra !== TOP_BIT || (low & unit) !== 0)) {
+      flags |= C1;
+      low = (low + unit) | 0;
+      if (low === 0) {
+        high = (high + 1) | 0;
+        if (high === 0) {
+          high = TOP_BIT;
+          exponent++;
+        }
+      }
+    }
+    result.flags |= flags;
+  }
+  result.signExponent = sign | exponent;
+  result.high = high;
+  result.low = low;
 }
 
 export function roundAndPack64(sign: number, exponent: number, high: number, low: number, extra: number): void {
