@@ -15,10 +15,10 @@ export class Block {
   count = 0;
   /** Generated code that starts here. */
   compiled: CompiledFunction | null = null;
-  /** Set when compilation was tried and gave nothing, so that it is not tried at every run. */
-  refused = false;
   /** The block that followed last time: saves a look-up. */
   successor: Block | null = null;
+  /** Told when the block is dropped: unlinks its generated code. */
+  onDrop: (() => void) | null = null;
   /** Targets seen of a last instruction that jumps indirectly. */
   targets: number[] | null = null;
 
@@ -102,6 +102,7 @@ export class CodeCache {
     block.pc = DROPPED;
     block.compiled = null;
     block.successor = null;
+    block.onDrop?.();
     // A block that is being interpreted ends before its next instruction.
     for (const operation of block.operations) operation.run = leaveDroppedBlock;
   }

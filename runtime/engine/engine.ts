@@ -12,7 +12,7 @@ import { HandlerTable } from '../interpreter/handlers.js';
 import { createOperation, Operation } from '../interpreter/operation.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
 import { GuestTrap, pageFault } from '../memory/trap.js';
-import { Block, CodeCache, DroppedBlock } from './code-cache.js';
+import { Block, CodeCache, DroppedBlock, type CompiledFunction } from './code-cache.js';
 import { createEnvironment, type Environment } from './environment.js';
 
 export type EngineKind = 'interpret' | 'block' | 'region' | 'lockstep';
@@ -81,17 +81,17 @@ export class Dispatcher implements Engine {
   compiler: Compiler | undefined;
   private readonly decoder: Decoder;
   private readonly handlers: HandlerTable;
-  private readonly state: Int32Array;
+  protected readonly state: Int32Array;
   private readonly pages: Uint8Array;
   /** Ends a block that does not end in a jump. */
   private readonly goOn: (operation: Operation) => void;
   /** The operation that the interpreter is at: tells a trap's address. */
-  private current: Operation | undefined;
+  protected current: Operation | undefined;
 
   constructor(
     readonly memory: GuestMemory,
     readonly cpu: CpuState,
-    private readonly options: EngineOptions,
+    protected readonly options: EngineOptions,
   ) {
     this.state = cpu.i32;
     this.pages = memory.pages;
@@ -106,6 +106,7 @@ export class Dispatcher implements Engine {
       model: this.model,
       random32: () => (random() * 0x100000000) | 0,
       clock: () => process.hrtime.bigint(),
+      checkedStores: options.kind === 'lockstep',
     });
     this.decoder = new Decoder(memory.u8);
     this.handlers = new HandlerTable(this.environment);
@@ -155,8 +156,7 @@ export class Dispatcher implements Engine {
     let block = this.blockAt(state[EIP]!);
     for (;;) {
       if (block.compiled !== null) {
-        state[State.callDepth >> 2] = 0;
-        const pc = block.compiled();
+        const pc = this.runCompiled(block, block.compiled);
         state[EIP] = pc;
         if (state[EXIT] !== 0) {
           if (state[EXIT] !== Exit.slow) return;
@@ -182,11 +182,17 @@ export class Dispatcher implements Engine {
       if (next === null || next.pc !== pc) {
         next = cache.find(pc) ?? this.blockAt(pc);
         block.successor = next;
-        if (block.targets !== null && !block.targets.includes(pc) && block.targets.length < 256) block.targets.push(pc);
+        if (block.targets !== null && block.compiled === null) noteTarget(block.targets, pc);
       }
       block = next;
-      if (++block.count === threshold && block.compiled === null && !block.refused) compiler!.request(block);
+      if (++block.count % threshold === 0 && block.compiled === null) compiler!.request(block);
     }
+  }
+
+  /** Runs generated code; gives the address to go on at. */
+  protected runCompiled(_block: Block, compiled: CompiledFunction): number {
+    this.state[State.callDepth >> 2] = 0;
+    return compiled();
   }
 
   /** Executes the one instruction at an address in the interpreter. */
@@ -257,6 +263,12 @@ export class Dispatcher implements Engine {
     if (result.failure === 'tooLong') throw new GuestTrap(Trap.generalProtection);
     throw pageFault(result.address, false, (pages[result.address >>> PAGE_SHIFT]! & Page.mapped) !== 0, true);
   }
+}
+
+/** Indirect jumps with more targets than this are not worth a switch. */
+const MAXIMUM_TARGETS = 256;
+function noteTarget(targets: number[], pc: number): void {
+  if (targets.length < MAXIMUM_TARGETS && !targets.includes(pc)) targets.push(pc);
 }
 
 /** A small generator (xorshift32) for reproducible runs. */

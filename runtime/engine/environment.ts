@@ -21,7 +21,7 @@ export interface Environment {
 let mainContextTaken = false;
 
 /** Checked accesses for handlers. They throw `GuestTrap`. */
-const ACCESSORS = `
+const accessors = (checkedStores: boolean): string => `
 function ld8(a) {
   if ((P[a >>> 12] & ${Page.read}) === 0) readFault(a, 1);
   return M8[a >>> 0];
@@ -35,15 +35,15 @@ function ld32(a) {
   return M.getInt32(a >>> 0, true);
 }
 function st8(a, v) {
-  if ((P[a >>> 12] & ${Page.write}) === 0) checkWrite(a, 1);
+  ${checkedStores ? '' : 'if ((P[a >>> 12] & ' + Page.write + ') === 0) '}checkWrite(a, 1);
   M8[a >>> 0] = v;
 }
 function st16(a, v) {
-  if ((P[a >>> 12] & P[a + 1 >>> 12] & ${Page.write}) === 0) checkWrite(a, 2);
+  ${checkedStores ? '' : 'if ((P[a >>> 12] & P[a + 1 >>> 12] & ' + Page.write + ') === 0) '}checkWrite(a, 2);
   M.setInt16(a >>> 0, v, true);
 }
 function st32(a, v) {
-  if ((P[a >>> 12] & P[a + 3 >>> 12] & ${Page.write}) === 0) checkWrite(a, 4);
+  ${checkedStores ? '' : 'if ((P[a >>> 12] & P[a + 3 >>> 12] & ' + Page.write + ') === 0) '}checkWrite(a, 4);
   M.setInt32(a >>> 0, v, true);
 }
 `;
@@ -80,7 +80,7 @@ export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: S
   ) as (constants: Record<string, unknown>) => void;
   install(constants);
   run(
-    `const { ${names.join(', ')} } = bridge86Constants; bridge86Constants = undefined;${ACCESSORS}`,
+    `const { ${names.join(', ')} } = bridge86Constants; bridge86Constants = undefined;${accessors(options.checkedStores === true)}`,
     'bridge86:environment',
   );
   return { evaluate: run };

@@ -1,11 +1,28 @@
 /** The engines by name. */
 import type { CpuState } from '../cpu/cpu-state.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
+import { LockstepDispatcher } from './lockstep.js';
+import { RegionCompiler } from './region-compiler.js';
 import { Dispatcher, type Engine, type EngineOptions } from './engine.js';
 
 export type { Engine, EngineEvent, EngineKind, EngineOptions, EngineStatistics } from './engine.js';
 
 /** Makes an engine for one guest thread. It takes over `memory.onCodeWrite`. */
 export function createEngine(memory: GuestMemory, cpu: CpuState, options: EngineOptions): Engine {
-  return new Dispatcher(memory, cpu, options);
+  const lockstep = options.kind === 'lockstep';
+  const dispatcher = lockstep ? new LockstepDispatcher(memory, cpu, options) : new Dispatcher(memory, cpu, options);
+  if (options.kind === 'block') {
+    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 1, threshold: 50, batch: 8 });
+  } else if (options.kind === 'region') {
+    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 400, threshold: 200, batch: 1 });
+  }
+  if (lockstep) {
+    dispatcher.compiler = new RegionCompiler(dispatcher, options, {
+      maximumBlocks: 20,
+      threshold: 4,
+      batch: 1,
+      preciseFlags: true,
+    });
+  }
+  return dispatcher;
 }

@@ -20,6 +20,8 @@ export interface SystemHelperOptions {
   readonly model: CpuModel;
   /** 32 random bits, for rdrand and rdseed. */
   random32(): number;
+  /** Every store of a handler asks `memory.checkWrite` first, so that it can be logged. */
+  readonly checkedStores?: boolean;
   /** Nanoseconds since some start, for rdtsc. */
   clock(): bigint;
 }

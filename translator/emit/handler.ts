@@ -31,7 +31,8 @@ const handlerTarget: Target = {
   variable: (variable) => `S[${variables[variable] >> 2}]`,
   leave: (_, vector) => `raise(${vector});`,
   throwing: true,
-  cached: [],
+  writeBack: [],
+  reload: [],
 };
 
 /** Source of the handler: a function expression of one parameter `o`. */
@@ -54,5 +55,6 @@ export function emitHandler(instruction: DecodedInstruction): string {
     emitter.line(`S[${State.exit >> 2}] = ${terminator.reason};`);
   }
   const name = instruction.declaration.mnemonic.replace(/[^a-z0-9]/gi, '_');
-  return `function ${name}(o) {\n${emitter.lines.join('\n')}\n}`;
+  // A helper may have the mnemonic's name, and is called within.
+  return `function ${name}_handler(o) {\n${emitter.lines.join('\n')}\n}`;
 }

@@ -33,7 +33,8 @@ export interface Target {
   /** Checked accesses are calls that throw (handlers), not tests (regions). */
   readonly throwing: boolean;
   /** Variables to write back before, and read again after, a helper that works on the whole state. */
-  readonly cached: readonly Variable[];
+  readonly writeBack: readonly Variable[];
+  readonly reload: readonly Variable[];
 }
 
 const GENERAL = new Set<Variable>(['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi']);
@@ -266,13 +267,13 @@ export class JavaScriptEmitter {
         const call = `${statement.helper}(${statement.args.map((argument) => strip(this.integer(argument))).join(', ')})`;
         this.saveOld(() => true);
         for (const variable of [...this.holders.keys()]) this.forget(variable);
-        const { cached } = this.target;
-        for (const variable of cached) this.line(`S[${variables[variable] >> 2}] = ${variable};`);
+        const { writeBack, reload } = this.target;
+        for (const variable of writeBack) this.line(`S[${variables[variable] >> 2}] = ${variable};`);
         if (this.target.throwing) this.line(`if (${call} !== 0) raisePending();`);
         else {
           const failed = `t${this.temporaries++}`;
           this.line(`const ${failed} = ${call};`);
-          for (const variable of cached) this.line(`${variable} = S[${variables[variable] >> 2}];`);
+          for (const variable of reload) this.line(`${variable} = S[${variables[variable] >> 2}];`);
           this.line(`if (${failed} !== 0) ${this.target.leave(this.pc, 0)}`);
         }
         return;

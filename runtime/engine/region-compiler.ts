@@ -1,0 +1,149 @@
+/**
+ * From hot blocks to generated code: finds the region around a block in the code cache, has it lifted, cleaned, structured
+ * and written by the translator, and evaluates the text of several regions at once, which costs V8 much less than one by
+ * one.
+ */
+import v8 from 'node:v8';
+import { emitRegion, linkName, type RegionSource } from '../../translator/emit/region-javascript.js';
+import type { Terminator } from '../../translator/ir/ir.js';
+import { isTerminator } from '../../translator/ir/ir.js';
+import { liftBlock } from '../../translator/lift/lift.js';
+import { removeDeadPuts } from '../../translator/passes/liveness.js';
+import { PAGE_SHIFT } from '../../translator/pages.js';
+import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
+import type { Block, CompiledFunction } from './code-cache.js';
+import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
+
+export interface RegionCompilerOptions {
+  /** Blocks in a region at most; 1 gives one function a block. */
+  readonly maximumBlocks: number;
+  readonly threshold: number;
+  readonly preciseFlags?: boolean;
+  /** Requests that are collected before they are compiled together. */
+  readonly batch: number;
+}
+
+/** What a direct call goes through: the callee's region, or a function that only gives the callee's address. */
+interface Link {
+  run: CompiledFunction;
+}
+
+/** Regions longer than this many guest instructions are cut. */
+const MAXIMUM_INSTRUCTIONS = 3000;
+
+export class RegionCompiler implements Compiler {
+  readonly threshold: number;
+  private readonly queue: Block[] = [];
+  private readonly links = new Map<number, Link>();
+  private readonly declaredLinks = new Set<number>();
+  private serial = 0;
+
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    private readonly engineOptions: EngineOptions,
+    private readonly options: RegionCompilerOptions,
+  ) {
+    this.threshold = options.threshold;
+    // V8 never optimises functions of more bytecode than this (default 60 KiB).
+    v8.setFlagsFromString('--max-optimized-bytecode-size=1000000');
+    // Maglev deoptimises for ever on DataView indices of 2^31 and more (Node 22 and later).
+    if (Number(process.versions.node.split('.')[0]) >= 22) v8.setFlagsFromString('--no-maglev');
+    const links = this.links;
+    const install = dispatcher.environment.evaluate('let linkTo; (function (f) { linkTo = f; })', 'bridge86:links') as (
+      f: (address: number) => Link,
+    ) => void;
+    install((address) => {
+      let link = links.get(address);
+      if (!link) links.set(address, (link = { run: () => address }));
+      return link;
+    });
+  }
+
+  request(block: Block): void {
+    const waited = this.queue.includes(block);
+    if (!waited) this.queue.push(block);
+    // A block that became hot again while it waits for company is worth compiling without.
+    if (waited || this.queue.length >= this.options.batch) this.compileQueue();
+  }
+
+  private compileQueue(): void {
+    const started = process.hrtime.bigint();
+    const sources: { block: Block; source: RegionSource }[] = [];
+    for (const block of this.queue) {
+      if (block.compiled !== null || this.dispatcher.cache.find(block.pc) !== block) continue;
+      sources.push({ block, source: this.region(block) });
+    }
+    this.queue.length = 0;
+    if (sources.length === 0) return;
+    const texts: string[] = [];
+    for (const { source } of sources) {
+      for (const address of source.links) {
+        if (this.declaredLinks.has(address)) continue;
+        this.declaredLinks.add(address);
+        texts.push(`const ${linkName(address)} = linkTo(${address});`);
+      }
+    }
+    texts.push('(function () {', ...sources.map(({ source }) => source.text));
+    texts.push(`return [${sources.map(({ source }) => source.name).join(', ')}];`, '})()');
+    const text = texts.join('\n');
+    const { statistics, environment } = this.dispatcher;
+    const functions = environment.evaluate(text, `bridge86:region${this.serial++}`) as CompiledFunction[];
+    sources.forEach(({ block, source }, index) => {
+      this.engineOptions.onCompiled?.(source.name, source.text);
+      this.install(block, functions[index]!);
+    });
+    statistics.compiledFunctions += sources.length;
+    statistics.compiledBytes += text.length;
+    statistics.compileMilliseconds += Number(process.hrtime.bigint() - started) / 1e6;
+  }
+
+  private install(block: Block, compiled: CompiledFunction): void {
+    block.compiled = compiled;
+    const address = block.pc;
+    const link = this.links.get(address) ?? { run: compiled };
+    link.run = compiled;
+    this.links.set(address, link);
+    block.onDrop = () => {
+      link.run = () => address;
+    };
+  }
+
+  private region(entry: Block): RegionSource {
+    const { cache } = this.dispatcher;
+    const nodes = new Map<number, RegionNode>();
+    const worklist: Block[] = [entry];
+    const leastCount = Math.max(1, this.threshold >> 4);
+    let instructions = 0;
+    while (worklist.length > 0 && nodes.size < this.options.maximumBlocks && instructions < MAXIMUM_INSTRUCTIONS) {
+      const block = worklist.shift()!;
+      if (nodes.has(block.pc)) continue;
+      const ir = liftBlock(block.instructions);
+      instructions += block.instructions.length;
+      const last = ir.statements[ir.statements.length - 1]!;
+      const node: RegionNode = {
+        ir,
+        terminator: (isTerminator(last) ? last : undefined) as Terminator,
+        indirectTargets: block.targets ?? [],
+      };
+      nodes.set(block.pc, node);
+      for (const target of internalTargets(node)) {
+        const next = cache.find(target);
+        if (next && next.count >= leastCount && !nodes.has(target)) worklist.push(next);
+      }
+    }
+    const graph = new RegionGraph(entry.pc, nodes);
+    removeDeadPuts(graph, { preciseFlags: this.options.preciseFlags === true });
+    for (const { ir } of graph.nodes) {
+      const last = ((ir.end - 1) >>> 0) >>> PAGE_SHIFT;
+      for (let page = ir.pc >>> PAGE_SHIFT; page <= last; page++) cache.watch(page, entry);
+    }
+    return emitRegion(graph, this.nameOf(entry.pc >>> 0));
+  }
+
+  /** `f_SYMBOL_ADDRESS`, so that profiles and stack traces name the guest's function. */
+  private nameOf(address: number): string {
+    const symbol = this.engineOptions.symbolAt?.(address)?.replace(/[^A-Za-z0-9_]/g, '_');
+    const at = address.toString(16);
+    return symbol ? `f_${symbol}_${at}` : `f_${at}`;
+  }
+}
