@@ -1,0 +1,213 @@
+/**
+ * Compares what an engine did with what the processor did, leaving out what the manual leaves undefined, and prints cases
+ * and differences so that a person can see what happened.
+ */
+import type { Declaration } from '../../translator/isa/declare.js';
+import { REGISTER_NAMES, SEGMENT_NAMES } from '../../translator/state.js';
+import { allPatches, Field, regionAt, type Case, type MachineState, type Outcome, type Patch } from './machine.js';
+
+const FLAG_BITS: Record<string, number> = { o: 0x800, s: 0x80, z: 0x40, a: 0x10, p: 4, c: 1, d: 0x400 };
+/** Resume flag: set in the frame of a fault, of no meaning for the comparison. */
+const RESUME_FLAG = 0x10000;
+
+/** Parts of an fxsave image that processors treat differently: opcode, instruction and operand pointers, MXCSR's mask. */
+function clearPointers(image: Uint8Array): void {
+  image.fill(0, 6, 24);
+  image.fill(0, 28, 32);
+  for (let i = 0; i < 8; i++) image.fill(0, 32 + 16 * i + 10, 32 + 16 * i + 16);
+  image.fill(0, 288, 512);
+}
+
+/** Which bytes of memory outcomes are not compared: the pointers in stored x87 environments. */
+function clearStoredPointers(test: Case, memory: Map<number, number>, declaration: Declaration | undefined): void {
+  const kind = declaration?.operands.find((name) => /^m(28|108|512)byte$/.test(name)) as string | undefined;
+  if (kind === undefined) return;
+  const operand = storedOperand(test, memory);
+  if (operand === undefined) return;
+  const ignore = (from: number, to: number): void => {
+    for (let at = operand + from; at < operand + to; at++) memory.delete(at);
+  };
+  if (kind === 'm512byte') {
+    ignore(6, 24);
+    ignore(28, 32);
+    ignore(288, 512);
+    for (let i = 0; i < 8; i++) ignore(32 + 16 * i + 10, 48 + 16 * i);
+  } else ignore(12, 28);
+}
+/** Where the environment went: the generator patches its operand first. */
+function storedOperand(test: Case, memory: Map<number, number>): number | undefined {
+  if (test.memory.length > 0) return test.memory[0]!.address;
+  return memory.size > 0 ? Math.min(...memory.keys()) : undefined;
+}
+
+export interface Difference {
+  readonly what: string;
+  readonly processor: string;
+  readonly engine: string;
+}
+
+/** Empty where the engine did as the processor. */
+export function compare(test: Case, processor: Outcome, engine: Outcome, declaration?: Declaration): Difference[] {
+  const differences: Difference[] = [];
+  const differ = (what: string, p: number | string, e: number | string): void => {
+    if (p !== e) differences.push({ what, processor: text(p), engine: text(e) });
+  };
+  const p = processor.state;
+  const e = engine.state;
+  const sameEnd = p.u32(Field.signal) === e.u32(Field.signal);
+  differ('signal', signalName(p.u32(Field.signal)), signalName(e.u32(Field.signal)));
+  if (sameEnd) {
+    differ('si_code', p.u32(Field.code), e.u32(Field.code));
+    if (hasAddress(p)) differ('si_addr', p.u32(Field.address), e.u32(Field.address));
+    differ('exception', p.u32(Field.trap), e.u32(Field.trap));
+  }
+  REGISTER_NAMES.forEach((name, i) => differ(name, p.register(i), e.register(i)));
+  differ('eip', p.u32(Field.eip), e.u32(Field.eip));
+  let ignored = RESUME_FLAG;
+  for (const letter of declaration?.options.undefined ?? '') ignored |= FLAG_BITS[letter] ?? 0;
+  differ('eflags', flagsText(p.u32(Field.eflags) & ~ignored), flagsText(e.u32(Field.eflags) & ~ignored));
+  SEGMENT_NAMES.forEach((name, i) => differ(name, p.u16(Field.selectors + 2 * i), e.u16(Field.selectors + 2 * i)));
+  differ('mxcsr', p.u32(Field.mxcsr), e.u32(Field.mxcsr));
+  differ('x87 control', p.u16(Field.fxControl), e.u16(Field.fxControl));
+  differ('x87 status', p.u16(Field.fxStatus), e.u16(Field.fxStatus));
+  differ('x87 tags', p.bytes[Field.fxTags]!, e.bytes[Field.fxTags]!);
+  for (let i = 0; i < 8; i++) {
+    differ(`st(${i})`, extendedText(p, i), extendedText(e, i));
+    differ(`xmm${i}`, vectorText(p, i), vectorText(e, i));
+  }
+  compareMemory(test, processor.memory, engine.memory, declaration, differ);
+  return differences;
+}
+
+const hasAddress = (state: MachineState): boolean => state.u32(Field.signal) !== 5 && state.u32(Field.code) !== 0x80;
+
+function bytesOf(patches: readonly Patch[]): Map<number, number> {
+  const bytes = new Map<number, number>();
+  for (const patch of patches) patch.bytes.forEach((byte, i) => bytes.set(patch.address + i, byte));
+  return bytes;
+}
+
+function compareMemory(
+  test: Case,
+  processor: readonly Patch[],
+  engine: readonly Patch[],
+  declaration: Declaration | undefined,
+  differ: (what: string, p: string, e: string) => void,
+): void {
+  if (processor.length === 0 && engine.length === 0) return;
+  const p = bytesOf(processor);
+  const e = bytesOf(engine);
+  clearStoredPointers(test, p, declaration);
+  clearStoredPointers(test, e, declaration);
+  const before = bytesOf(allPatches(test));
+  const initial = (at: number): number => before.get(at) ?? regionAt(at)?.fill[at - regionAt(at)!.address] ?? 0;
+  const addresses = [...new Set([...p.keys(), ...e.keys()])].sort((a, b) => a - b);
+  const texts = { p: '', e: '', start: -1, last: -2 };
+  const flush = (): void => {
+    if (texts.start >= 0) differ(`[${hex(texts.start)}]`, texts.p, texts.e);
+    texts.start = -1;
+  };
+  for (const at of addresses) {
+    const left = p.get(at) ?? initial(at);
+    const right = e.get(at) ?? initial(at);
+    if (left === right) continue;
+    if (at !== texts.last + 1 || texts.start < 0) {
+      flush();
+      texts.start = at;
+      texts.p = texts.e = '';
+    }
+    texts.p += byteText(left);
+    texts.e += byteText(right);
+    texts.last = at;
+  }
+  flush();
+}
+
+/** What is recorded of an outcome: without what differs from one processor to the next. */
+export function normalise(outcome: Outcome): Outcome {
+  const state = outcome.state.clone();
+  clearPointers(state.bytes.subarray(Field.fx, Field.fx + 512));
+  if (!hasAddress(state)) state.setU32(Field.address, 0);
+  return { state, memory: outcome.memory };
+}
+
+// Text --------------------------------------------------------------------------------------------------------------------
+
+const hex = (value: number, digits = 8): string => (value >>> 0).toString(16).padStart(digits, '0');
+const byteText = (value: number): string => hex(value, 2);
+const text = (value: number | string): string => (typeof value === 'string' ? value : hex(value));
+export const bytesText = (bytes: Uint8Array): string => [...bytes].map(byteText).join(' ');
+
+const SIGNALS: Record<number, string> = {
+  4: 'SIGILL',
+  5: 'SIGTRAP',
+  7: 'SIGBUS',
+  8: 'SIGFPE',
+  11: 'SIGSEGV',
+  14: 'never ended',
+  31: 'system call',
+};
+const signalName = (signal: number): string => SIGNALS[signal] ?? `signal ${signal}`;
+
+function flagsText(flags: number): string {
+  const names = 'cf 1 pf 3 af 5 zf sf tf if df of iopl iopl nt 15 rf vm ac'.split(' ');
+  const set = names.filter((name, bit) => flags & (1 << bit) && !/^\d|^if$/.test(name));
+  return set.join(' ') || 'none';
+}
+
+function extendedText(state: MachineState, index: number): string {
+  const at = Field.st + 16 * index;
+  const mantissa = [...state.bytes.subarray(at, at + 8)].reverse().map(byteText).join('');
+  return `${hex(state.u16(at + 8), 4)}:${mantissa}`;
+}
+function vectorText(state: MachineState, index: number): string {
+  const at = Field.xmm + 16 * index;
+  return [3, 2, 1, 0].map((i) => hex(state.u32(at + 4 * i))).join(':');
+}
+
+export function stateText(state: MachineState, full: boolean): string {
+  const lines = [
+    REGISTER_NAMES.map((name, i) => `${name}=${hex(state.register(i))}`).join(' '),
+    `eip=${hex(state.u32(Field.eip))} eflags=${flagsText(state.u32(Field.eflags))} ` +
+      SEGMENT_NAMES.map((name, i) => `${name}=${hex(state.u16(Field.selectors + 2 * i), 2)}`).join(' '),
+  ];
+  if (full) {
+    lines.push(
+      `x87 control=${hex(state.u16(Field.fxControl), 4)} status=${hex(state.u16(Field.fxStatus), 4)} ` +
+        `tags=${byteText(state.bytes[Field.fxTags]!)} mxcsr=${hex(state.u32(Field.mxcsr))}`,
+    );
+    for (let i = 0; i < 8; i++) lines.push(`st${i}=${extendedText(state, i)} xmm${i}=${vectorText(state, i)}`);
+  }
+  return lines.map((line) => `  ${line}`).join('\n');
+}
+
+function endText(state: MachineState): string {
+  const signal = state.u32(Field.signal);
+  if (signal === 5) return '  went on';
+  const address = hasAddress(state) ? ` address ${hex(state.u32(Field.address))}` : '';
+  return `  ${signalName(signal)} code ${state.u32(Field.code)}${address} exception ${state.u32(Field.trap)}`;
+}
+
+export function patchesText(patches: readonly Patch[]): string {
+  return patches.map((patch) => `  [${hex(patch.address)}] = ${bytesText(patch.bytes)}`).join('\n');
+}
+
+/** Is there more than the general registers that matters in the case? */
+const usesVectors = (test: Case): boolean =>
+  /\b([VWUPQN](q|d|dq|dqu|ps|pd|ss|sd|w)|m512byte|STi)\b/.test(test.declaration) ||
+  test.state.bytes.subarray(Field.st, Field.xmm).some((byte) => byte !== 0);
+
+export function caseText(test: Case, disassembly: string): string {
+  const lines = [`${bytesText(test.code)}   ${disassembly}   (${test.declaration})`, 'before:'];
+  lines.push(stateText(test.state, usesVectors(test)));
+  if (test.memory.length > 0) lines.push(patchesText(test.memory));
+  return lines.join('\n');
+}
+export function outcomeText(test: Case, outcome: Outcome): string {
+  const lines = [endText(outcome.state), stateText(outcome.state, usesVectors(test))];
+  if (outcome.memory.length > 0) lines.push(patchesText(outcome.memory));
+  return lines.join('\n');
+}
+export function differencesText(differences: readonly Difference[]): string {
+  return differences.map((d) => `  ${d.what}: processor ${d.processor}, engine ${d.engine}`).join('\n');
+}
