@@ -4,13 +4,23 @@
  * Every function returns 0, or 1 when an unmasked exception must be raised (#XM): MXCSR's flags are set then and the
  * destination is as it was.
  *
- * The fast path is JavaScript's own operation, taken when it cannot change MXCSR (`QUIET`) and operands and result are
- * normal numbers; everything else goes lane by lane through `softfloat.ts`.
+ * The fast path is JavaScript's own operation, taken when all exceptions are masked, rounding is to nearest (`PLAIN`) and
+ * operands and result are normal numbers or exact zeros; while PE is not yet set it is found out whether the result is
+ * exact. Everything else goes lane by lane through `softfloat.ts`.
  */
 import type { StateViews } from '../../cpu/cpu-state.js';
 import { State } from '../../../translator/state.js';
-import { PRE_COMPUTATION, QUIET, QUIET_BITS } from './mxcsr.js';
-import { lane32, lane64, Op, SMALLEST_NORMAL_32, SMALLEST_NORMAL_64, unmasked } from './softfloat.js';
+import { Flag, PLAIN, PLAIN_BITS, PRE_COMPUTATION } from './mxcsr.js';
+import {
+  isSafe64,
+  lane32,
+  lane64,
+  Op,
+  productError,
+  SMALLEST_NORMAL_32,
+  SMALLEST_NORMAL_64,
+  unmasked,
+} from './softfloat.js';
 
 const MXCSR = State.mxcsr >> 2;
 const LARGEST_32 = (2 - 2 ** -23) * 2 ** 127;
@@ -22,6 +32,12 @@ const plain64 = (x: number): boolean => Math.abs(x) >= SMALLEST_NORMAL_64 || x =
 /** A result that was not rounded across either end of the exponent range. */
 const normal32 = (x: number): boolean => Math.abs(x) > SMALLEST_NORMAL_32 && Math.abs(x) <= LARGEST_32;
 const normal64 = (x: number): boolean => Math.abs(x) > SMALLEST_NORMAL_64 && Math.abs(x) <= LARGEST_64;
+
+/** The exact sum minus the nearest double `sum` (TwoSum); not zero, or NaN near overflow, when the sum is inexact. */
+function sumError(x: number, y: number, sum: number): number {
+  const t = sum - x;
+  return x - (sum - t) + (y - t);
+}
 
 export function createArithmetic({ i32, f32, f64 }: StateViews) {
   const result = new Int32Array(4);
@@ -61,52 +77,81 @@ export function createArithmetic({ i32, f32, f64 }: StateViews) {
     return 0;
   }
 
-  const quiet = (): boolean => (i32[MXCSR] & QUIET_BITS) === QUIET;
+  /** Masked, to nearest: no lane can raise, and lanes may be written one after the other. */
+  const isPlain = (): boolean => (i32[MXCSR] & PLAIN_BITS) === PLAIN;
 
   function addss(d: number, s: number): number {
+    const mxcsr = i32[MXCSR];
     const a = f32[d >> 2];
     const b = f32[s >> 2];
-    const r = Math.fround(a + b);
-    if (quiet() && normal32(r) && plain32(a) && plain32(b)) {
+    const exact = a + b;
+    const r = Math.fround(exact);
+    if ((mxcsr & PLAIN_BITS) === PLAIN && (normal32(r) || r === 0) && plain32(a) && plain32(b)) {
       f32[d >> 2] = r;
+      if ((mxcsr & Flag.precision) === 0) {
+        if (!(exact === r && sumError(a, b, exact) === 0)) i32[MXCSR] = mxcsr | Flag.precision;
+      }
       return 0;
     }
     return slow32(Op.add, d, s, 1);
   }
   function subss(d: number, s: number): number {
+    const mxcsr = i32[MXCSR];
     const a = f32[d >> 2];
     const b = f32[s >> 2];
-    const r = Math.fround(a - b);
-    if (quiet() && normal32(r) && plain32(a) && plain32(b)) {
+    const exact = a - b;
+    const r = Math.fround(exact);
+    if ((mxcsr & PLAIN_BITS) === PLAIN && (normal32(r) || r === 0) && plain32(a) && plain32(b)) {
       f32[d >> 2] = r;
+      if ((mxcsr & Flag.precision) === 0) {
+        if (!(exact === r && sumError(a, -b, exact) === 0)) i32[MXCSR] = mxcsr | Flag.precision;
+      }
       return 0;
     }
     return slow32(Op.sub, d, s, 1);
   }
   function mulss(d: number, s: number): number {
+    const mxcsr = i32[MXCSR];
     const a = f32[d >> 2];
     const b = f32[s >> 2];
-    const r = Math.fround(a * b);
-    if (quiet() && normal32(r) && plain32(a) && plain32(b)) {
+    const exact = a * b;
+    const r = Math.fround(exact);
+    if (
+      (mxcsr & PLAIN_BITS) === PLAIN &&
+      (normal32(r) || (r === 0 && (a === 0 || b === 0))) &&
+      plain32(a) &&
+      plain32(b)
+    ) {
       f32[d >> 2] = r;
+      if ((mxcsr & Flag.precision) === 0) {
+        if (exact !== r) i32[MXCSR] = mxcsr | Flag.precision;
+      }
       return 0;
     }
     return slow32(Op.mul, d, s, 1);
   }
   function divss(d: number, s: number): number {
+    const mxcsr = i32[MXCSR];
     const a = f32[d >> 2];
     const b = f32[s >> 2];
-    const r = Math.fround(a / b);
-    if (quiet() && normal32(r) && plain32(a) && plain32(b)) {
+    const exact = a / b;
+    const r = Math.fround(exact);
+    if ((mxcsr & PLAIN_BITS) === PLAIN && (normal32(r) || (r === 0 && a === 0)) && plain32(a) && plain32(b)) {
       f32[d >> 2] = r;
+      if ((mxcsr & Flag.precision) === 0) {
+        if (r * b !== a) i32[MXCSR] = mxcsr | Flag.precision;
+      }
       return 0;
     }
     return slow32(Op.div, d, s, 1);
   }
   function sqrtss(d: number, s: number): number {
+    const mxcsr = i32[MXCSR];
     const b = f32[s >> 2];
-    if (quiet() && b >= SMALLEST_NORMAL_32) {
-      f32[d >> 2] = Math.sqrt(b);
+    if ((mxcsr & PLAIN_BITS) === PLAIN && (b >= SMALLEST_NORMAL_32 || b === 0) && b <= LARGEST_32) {
+      const r = Math.fround(Math.sqrt(b));
+      f32[d >> 2] = r;
+      if (r * r !== b) i32[MXCSR] = mxcsr | Flag.precision;
       return 0;
     }
     return slow32(Op.sqrt, d, s, 1);
@@ -131,49 +176,74 @@ export function createArithmetic({ i32, f32, f64 }: StateViews) {
   }
 
   function addsd(d: number, s: number): number {
+    const mxcsr = i32[MXCSR];
     const a = f64[d >> 3];
     const b = f64[s >> 3];
     const r = a + b;
-    if (quiet() && normal64(r) && plain64(a) && plain64(b)) {
+    if ((mxcsr & PLAIN_BITS) === PLAIN && (normal64(r) || r === 0) && plain64(a) && plain64(b)) {
+      if ((mxcsr & Flag.precision) === 0 && sumError(a, b, r) !== 0) i32[MXCSR] = mxcsr | Flag.precision;
       f64[d >> 3] = r;
       return 0;
     }
     return slow64(Op.add, d, s, 1);
   }
   function subsd(d: number, s: number): number {
+    const mxcsr = i32[MXCSR];
     const a = f64[d >> 3];
     const b = f64[s >> 3];
     const r = a - b;
-    if (quiet() && normal64(r) && plain64(a) && plain64(b)) {
+    if ((mxcsr & PLAIN_BITS) === PLAIN && (normal64(r) || r === 0) && plain64(a) && plain64(b)) {
+      if ((mxcsr & Flag.precision) === 0 && sumError(a, -b, r) !== 0) i32[MXCSR] = mxcsr | Flag.precision;
       f64[d >> 3] = r;
       return 0;
     }
     return slow64(Op.sub, d, s, 1);
   }
   function mulsd(d: number, s: number): number {
+    const mxcsr = i32[MXCSR];
     const a = f64[d >> 3];
     const b = f64[s >> 3];
     const r = a * b;
-    if (quiet() && normal64(r) && plain64(a) && plain64(b)) {
+    if (
+      (mxcsr & PLAIN_BITS) === PLAIN &&
+      (normal64(r) || (r === 0 && (a === 0 || b === 0))) &&
+      plain64(a) &&
+      plain64(b)
+    ) {
+      if ((mxcsr & Flag.precision) === 0 && r !== 0) {
+        if (!(isSafe64(a) && isSafe64(b))) return slow64(Op.mul, d, s, 1);
+        if (productError(a, b, r) !== 0) i32[MXCSR] = mxcsr | Flag.precision;
+      }
       f64[d >> 3] = r;
       return 0;
     }
     return slow64(Op.mul, d, s, 1);
   }
   function divsd(d: number, s: number): number {
+    const mxcsr = i32[MXCSR];
     const a = f64[d >> 3];
     const b = f64[s >> 3];
     const r = a / b;
-    if (quiet() && normal64(r) && plain64(a) && plain64(b)) {
+    if ((mxcsr & PLAIN_BITS) === PLAIN && (normal64(r) || (r === 0 && a === 0)) && plain64(a) && plain64(b)) {
+      if ((mxcsr & Flag.precision) === 0 && r !== 0) {
+        if (!(isSafe64(a) && isSafe64(b))) return slow64(Op.div, d, s, 1);
+        if (a - r * b - productError(r, b, r * b) !== 0) i32[MXCSR] = mxcsr | Flag.precision;
+      }
       f64[d >> 3] = r;
       return 0;
     }
     return slow64(Op.div, d, s, 1);
   }
   function sqrtsd(d: number, s: number): number {
+    const mxcsr = i32[MXCSR];
     const b = f64[s >> 3];
-    if (quiet() && b >= SMALLEST_NORMAL_64) {
-      f64[d >> 3] = Math.sqrt(b);
+    if ((mxcsr & PLAIN_BITS) === PLAIN && (b >= SMALLEST_NORMAL_64 || b === 0) && b <= LARGEST_64) {
+      const r = Math.sqrt(b);
+      if ((mxcsr & Flag.precision) === 0 && b !== 0) {
+        if (!isSafe64(b)) return slow64(Op.sqrt, d, s, 1);
+        if (b - r * r - productError(r, r, r * r) !== 0) i32[MXCSR] = mxcsr | Flag.precision;
+      }
+      f64[d >> 3] = r;
       return 0;
     }
     return slow64(Op.sqrt, d, s, 1);
@@ -197,68 +267,67 @@ export function createArithmetic({ i32, f32, f64 }: StateViews) {
     return slow64(Op.max, d, s, 1);
   }
 
-  // Packed forms: while every exception is masked no lane can raise, so the lanes may be written one after the other.
   function addps(d: number, s: number): number {
-    if (!quiet()) return slow32(Op.add, d, s, 4);
+    if (!isPlain()) return slow32(Op.add, d, s, 4);
     for (let i = 0; i < 16; i += 4) addss(d + i, s + i);
     return 0;
   }
   function subps(d: number, s: number): number {
-    if (!quiet()) return slow32(Op.sub, d, s, 4);
+    if (!isPlain()) return slow32(Op.sub, d, s, 4);
     for (let i = 0; i < 16; i += 4) subss(d + i, s + i);
     return 0;
   }
   function mulps(d: number, s: number): number {
-    if (!quiet()) return slow32(Op.mul, d, s, 4);
+    if (!isPlain()) return slow32(Op.mul, d, s, 4);
     for (let i = 0; i < 16; i += 4) mulss(d + i, s + i);
     return 0;
   }
   function divps(d: number, s: number): number {
-    if (!quiet()) return slow32(Op.div, d, s, 4);
+    if (!isPlain()) return slow32(Op.div, d, s, 4);
     for (let i = 0; i < 16; i += 4) divss(d + i, s + i);
     return 0;
   }
   function sqrtps(d: number, s: number): number {
-    if (!quiet()) return slow32(Op.sqrt, d, s, 4);
+    if (!isPlain()) return slow32(Op.sqrt, d, s, 4);
     for (let i = 0; i < 16; i += 4) sqrtss(d + i, s + i);
     return 0;
   }
   function minps(d: number, s: number): number {
-    if (!quiet()) return slow32(Op.min, d, s, 4);
+    if (!isPlain()) return slow32(Op.min, d, s, 4);
     for (let i = 0; i < 16; i += 4) minss(d + i, s + i);
     return 0;
   }
   function maxps(d: number, s: number): number {
-    if (!quiet()) return slow32(Op.max, d, s, 4);
+    if (!isPlain()) return slow32(Op.max, d, s, 4);
     for (let i = 0; i < 16; i += 4) maxss(d + i, s + i);
     return 0;
   }
   function addpd(d: number, s: number): number {
-    if (!quiet()) return slow64(Op.add, d, s, 2);
+    if (!isPlain()) return slow64(Op.add, d, s, 2);
     return addsd(d, s) | addsd(d + 8, s + 8);
   }
   function subpd(d: number, s: number): number {
-    if (!quiet()) return slow64(Op.sub, d, s, 2);
+    if (!isPlain()) return slow64(Op.sub, d, s, 2);
     return subsd(d, s) | subsd(d + 8, s + 8);
   }
   function mulpd(d: number, s: number): number {
-    if (!quiet()) return slow64(Op.mul, d, s, 2);
+    if (!isPlain()) return slow64(Op.mul, d, s, 2);
     return mulsd(d, s) | mulsd(d + 8, s + 8);
   }
   function divpd(d: number, s: number): number {
-    if (!quiet()) return slow64(Op.div, d, s, 2);
+    if (!isPlain()) return slow64(Op.div, d, s, 2);
     return divsd(d, s) | divsd(d + 8, s + 8);
   }
   function sqrtpd(d: number, s: number): number {
-    if (!quiet()) return slow64(Op.sqrt, d, s, 2);
+    if (!isPlain()) return slow64(Op.sqrt, d, s, 2);
     return sqrtsd(d, s) | sqrtsd(d + 8, s + 8);
   }
   function minpd(d: number, s: number): number {
-    if (!quiet()) return slow64(Op.min, d, s, 2);
+    if (!isPlain()) return slow64(Op.min, d, s, 2);
     return minsd(d, s) | minsd(d + 8, s + 8);
   }
   function maxpd(d: number, s: number): number {
-    if (!quiet()) return slow64(Op.max, d, s, 2);
+    if (!isPlain()) return slow64(Op.max, d, s, 2);
     return maxsd(d, s) | maxsd(d + 8, s + 8);
   }
 

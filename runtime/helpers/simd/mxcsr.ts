@@ -26,8 +26,11 @@ export const MXCSR_VALID = 0xffff;
 export const Rounding = { nearest: 0, down: 1, up: 2, zero: 3 } as const;
 
 /**
- * `(mxcsr & QUIET_BITS) === QUIET` holds when an inexact result changes nothing in MXCSR and rounding is the one that
- * JavaScript has: all exceptions masked, round to nearest, no FTZ, no DAZ, PE already set.
+ * `(mxcsr & PLAIN_BITS) === PLAIN` holds when all exceptions are masked and rounding is the one that JavaScript has, to
+ * nearest. FTZ and DAZ do not matter to the fast paths, which take normal numbers and zeros only.
  */
-export const QUIET_BITS = 0xffe0;
-export const QUIET = 0x1fa0;
+export const PLAIN_BITS = 0x7f80;
+export const PLAIN = 0x1f80;
+/** `(mxcsr & QUIET_BITS) === QUIET`: the same, and PE is set already, so that an inexact result changes nothing. */
+export const QUIET_BITS = PLAIN_BITS | Flag.precision;
+export const QUIET = PLAIN | Flag.precision;

@@ -66,8 +66,8 @@ export const isSignalling64 = (low: number, high: number): boolean => isNan64(lo
 export const isDenormal64 = (low: number, high: number): boolean =>
   (high & EXPONENT_64) === 0 && ((high & MAGNITUDE) | low) !== 0;
 
-/** The sign (-1, 0, 1) of the exact product `x * y` minus the nearest double `p`. */
-function productError(x: number, y: number, p: number): number {
+/** The exact product `x * y` minus the nearest double `p`; the operands are within the safe bounds. */
+export function productError(x: number, y: number, p: number): number {
   const cx = SPLITTER * x;
   const xh = cx - (cx - x);
   const xl = x - xh;
@@ -76,6 +76,9 @@ function productError(x: number, y: number, p: number): number {
   const yl = y - yh;
   return xl * yl - (p - xh * yh - xl * yh - xh * yl);
 }
+
+/** May `productError` be asked of it? */
+export const isSafe64 = (x: number): boolean => Math.abs(x) > SAFE_LOW_64 && Math.abs(x) < SAFE_HIGH_64;
 
 /** Whether the error's sign makes the rounding mode move away from the nearest result, and which way: -1, 0, 1. */
 function correction(mode: number, error: number, result: number): number {
