@@ -3,7 +3,8 @@
  * what works on ST(0) alone. Operands that come from memory are widened first and go through the same arithmetic.
  */
 import { State } from '../../../translator/state.js';
-import { add, compare, divide, multiply, remainder, squareRoot } from './arithmetic.js';
+import { add, compare, divide, multiply, squareRoot } from './arithmetic.js';
+import { remainder } from './remainder.js';
 import { operand, roundToIntegral, widenDouble, widenInteger, widenSingle } from './convert.js';
 import { C0, C1, C2, C3, DENORMAL, Kind, SIGN, kindOf, result, setResult } from './float80.js';
 import type { RegisterStack } from './register-stack.js';

@@ -147,10 +147,21 @@ export function narrowSingle(signExponent: number, high: number, low: number): v
 export function narrowDouble(signExponent: number, high: number, low: number): void {
   const sign = (signExponent & SIGN) << 16;
   const exponent = (signExponent & EXPONENT) - BIAS + 0x3ff;
-  // The common case: a normal number that is a double already.
-  if (high < 0 && (low & 0x7ff) === 0 && exponent > 0 && exponent < 0x7ff) {
-    result.high = sign | (exponent << 20) | ((high >>> 11) & 0xfffff);
-    result.low = (low >>> 11) | (high << 21);
+  // The common case: far from both ends of the range, so that a carry out of the fraction is all that can happen.
+  if (high < 0 && exponent > 0 && exponent < 0x7fe) {
+    const extra = low << 21;
+    let upper = sign | (exponent << 20) | ((high >>> 11) & 0xfffff);
+    let lower = (low >>> 11) | (high << 21);
+    if (extra !== 0) {
+      result.flags |= PRECISION;
+      if (roundsAway(result.control & ROUND_MASK, signExponent & SIGN, extra, lower & 1)) {
+        result.flags |= C1;
+        lower = (lower + 1) | 0;
+        if (lower === 0) upper = (upper + 1) | 0;
+      }
+    }
+    result.high = upper;
+    result.low = lower;
     return;
   }
   const kind = kindOf(signExponent, high, low);

@@ -2,6 +2,7 @@
  * The helpers that move numbers: loads, stores, exchanges, conditional moves, constants and sign changes. A store leaves its bytes
  * in the scratch slot and returns 1, or 0 when an unmasked exception forbids it (memory stays as it is then).
  */
+import { State } from '../../../translator/state.js';
 import {
   narrowDouble,
   narrowSingle,
@@ -15,6 +16,8 @@ import {
   widenSingle,
 } from './convert.js';
 import {
+  BIAS,
+  C1,
   DENORMAL,
   INVALID,
   Kind,
@@ -31,8 +34,29 @@ import {
 } from './float80.js';
 import type { RegisterStack } from './register-stack.js';
 
+const TOP = State.fpuTop >> 2;
+const EMPTY = State.fpuEmpty >> 2;
+const STATUS = State.fpuStatus >> 2;
+const REGISTERS = State.fpuRegisters >> 2;
+const TOP_BIT = 0x80000000 | 0;
+
 export function createTransferHelpers(stack: RegisterStack) {
   const i32 = stack.i32;
+
+  /** Pushes a number that raises nothing; false when ST(7) is in use. */
+  function pushed(signExponent: number, high: number, low: number): boolean {
+    const top = (i32[TOP]! - 1) & 7;
+    const empty = i32[EMPTY]!;
+    if ((empty & (1 << top)) === 0) return false;
+    const word = REGISTERS + (top << 2);
+    i32[word] = low;
+    i32[word + 1] = high;
+    i32[word + 2] = signExponent;
+    i32[TOP] = top;
+    i32[EMPTY] = empty & ~(1 << top);
+    i32[STATUS] = i32[STATUS]! & ~C1;
+    return true;
+  }
 
   /** Pushes the widened operand: a signalling NaN becomes quiet; a source denormal is noted, yet pushed even if DE is unmasked. */
   function pushOperand(): void {
@@ -165,10 +189,23 @@ export function createTransferHelpers(stack: RegisterStack) {
 
   return {
     fldF32: (slot: number): void => {
+      const bits = i32[slot >> 2]!;
+      const exponent = (bits >>> 23) & 0xff;
+      if (exponent !== 0 && exponent !== 0xff) {
+        const signExponent = ((bits >>> 16) & SIGN) | (exponent + BIAS - 0x7f);
+        if (pushed(signExponent, (bits << 8) | TOP_BIT, 0)) return;
+      }
       widenSingle(i32[slot >> 2]!);
       pushOperand();
     },
     fldF64: (slot: number): void => {
+      const low = i32[slot >> 2]!;
+      const high = i32[(slot >> 2) + 1]!;
+      const exponent = (high >>> 20) & 0x7ff;
+      if (exponent !== 0 && exponent !== 0x7ff) {
+        const signExponent = ((high >>> 16) & SIGN) | (exponent + BIAS - 0x3ff);
+        if (pushed(signExponent, (high << 11) | TOP_BIT | (low >>> 21), low << 11)) return;
+      }
       widenDouble(i32[(slot >> 2) + 1]!, i32[slot >> 2]!);
       pushOperand();
     },
@@ -195,6 +232,8 @@ export function createTransferHelpers(stack: RegisterStack) {
     },
     /** Pushes a copy of ST(i). */
     fld: (i: number): void => {
+      const from = stack.word(i);
+      if (!stack.isEmpty(i) && pushed(i32[from + 2]! & 0xffff, i32[from + 1]!, i32[from]!)) return;
       stack.begin();
       if (stack.isEmpty(i)) {
         if (!stack.underflow()) return;
