@@ -1,21 +1,26 @@
 /**
  * Compares the vector helpers with the processor: random and special operands in many MXCSR modes, every bit of result,
- * MXCSR and flags. Run: gcc -m32 -O1 execute.c -o execute; node compare.js ./execute [--interpret] [CASES [PATTERN]] (exit
+ * MXCSR and flags. Run: gcc -m32 -O1 execute.c -o execute; node compare.js ./execute [--interpret | --compile] [CASES [PATTERN]] (exit
  * status 1 when something differs). With --interpret the instruction's bytes go through decoder and interpreter, with
- * register and memory operands, aligned or not; without, the helpers are called.
+ * register and memory operands, aligned or not; with --compile through generated code; without, the helpers are called.
  */
 import { spawnSync } from 'node:child_process';
 import { createSimdHelpers, type SimdHelpers } from '../../../runtime/helpers/simd/index.js';
-import { State } from '../../../translator/state.js';
+import { Exit, State } from '../../../translator/state.js';
 import { cases, moves, type SimdCase } from './cases.js';
-import { Decoder } from '../../../translator/decode/decoder.js';
-import '../../../translator/isa/index.js';
+import { Decoder, type DecodedInstruction } from '../../../translator/decode/decoder.js';
+import { declarations, type Declaration } from '../../../translator/isa/index.js';
+import { kinds } from '../../../translator/isa/kinds.js';
 import { Page, PAGE_SHIFT } from '../../../translator/pages.js';
 import { cpuModel } from '../../../runtime/cpu/cpuid.js';
 import { CpuState } from '../../../runtime/cpu/cpu-state.js';
 import { createEnvironment } from '../../../runtime/engine/environment.js';
 import { HandlerTable } from '../../../runtime/interpreter/handlers.js';
 import { createOperation } from '../../../runtime/interpreter/operation.js';
+import { emitRegion } from '../../../translator/emit/region-javascript.js';
+import { isTerminator, type Terminator } from '../../../translator/ir/ir.js';
+import { liftBlock } from '../../../translator/lift/lift.js';
+import { RegionGraph } from '../../../translator/region/graph.js';
 import { GuestMemory } from '../../../runtime/memory/guest-memory.js';
 import { GuestTrap } from '../../../runtime/memory/trap.js';
 
@@ -232,15 +237,34 @@ const environment = createEnvironment(state, guest, { model: cpuModel('max'), ra
 const handlers = new HandlerTable(environment);
 const decoder = new Decoder(guest.u8);
 
+let slowExits = 0;
+let regions = 0;
+/** The instruction as a region of its own, in generated JavaScript. */
+function compiled(instruction: DecodedInstruction): () => number {
+  const ir = liftBlock([instruction]);
+  const last = ir.statements[ir.statements.length - 1];
+  const node = { ir, terminator: (isTerminator(last) ? last : undefined) as Terminator, indirectTargets: [] };
+  const source = emitRegion(new RegionGraph(ir.pc, new Map([[ir.pc, node]])), `region${regions++}`);
+  return environment.evaluate(`(${source.text})`, 'simd-harness') as () => number;
+}
+
 /** What executes a case: gives the signal that the process would get, 0 for none. */
 function interpreterOf(code: readonly number[]): () => number {
   guest.u8.set(code, CODE);
   const instruction = decoder.decode(CODE, CODE + 16);
   if ('failure' in instruction) return () => SIGILL;
+  unused.delete(instruction.declaration);
   if (instruction.length !== code.length) throw new Error(`decoded ${instruction.length} of ${code.length} bytes`);
   const operation = createOperation(instruction, handlers.handlerFor(instruction));
+  const generated = compile ? compiled(instruction) : undefined;
   return () => {
     try {
+      if (generated) {
+        generated();
+        if (i32[State.exit >> 2] !== Exit.slow) return 0;
+        i32[State.exit >> 2] = 0;
+        slowExits++;
+      }
       operation.run(operation);
       return 0;
     } catch (error) {
@@ -306,7 +330,10 @@ function show(record: Int32Array): string {
 }
 
 const parameters = process.argv.slice(2);
-const interpret = parameters.includes('--interpret');
+const compile = parameters.includes('--compile');
+const interpret = compile || parameters.includes('--interpret');
+/** Declarations that no case decoded to. */
+const unused = new Set<Declaration>(declarations.filter((d) => d.encoding.includes('0F')));
 const [executable, countText = '2000', pattern = ''] = parameters.filter((x) => !x.startsWith('--'));
 const perOperation = Number(countText);
 
@@ -371,5 +398,9 @@ for (const c of all.filter((x) => new RegExp(pattern).test(x.name))) {
   differing += bad;
   if (bad) console.log(`${c.name}: ${bad} of ${count} differ`);
 }
-console.log(`${total} cases, ${differing} differ`);
+console.log(`${total} cases, ${differing} differ${compile ? `, ${slowExits} left to the interpreter` : ''}`);
+if (interpret && pattern === '') {
+  const vector = [...unused].filter((d) => d.operands.some((kind) => kinds[kind].class === 'vector'));
+  console.log(`not executed: ${vector.map((d) => `${d.mnemonic} (${d.encoding})`).join(', ') || 'none'}`);
+}
 process.exitCode = differing ? 1 : 0;
