@@ -17,12 +17,13 @@ import { Mappings } from '../memory/mappings.js';
 import { GuestTrap } from '../memory/trap.js';
 import { Errno } from './constants/errno.js';
 import { Host } from './constants/host-syscalls.js';
-import { Signal, SignalCode } from './constants/signals.js';
+import { Signal, SignalCode, signalName } from './constants/signals.js';
 import { FileTable } from './files.js';
 import { describeDeath } from './death.js';
 import { PathResolver } from './paths.js';
 import { guestProcFiles } from './proc-files.js';
 import { type Fault, faultOf } from './signals/faults.js';
+import { describeInfo, infoNumber } from './signals/siginfo.js';
 import { Signals } from './signals/signals.js';
 import type { StraceWriter } from './strace.js';
 import { NO_RESULT } from './syscalls/declare.js';
@@ -54,6 +55,7 @@ const SYSCALL_VECTOR = 0x80;
 /** `int 0x80` and `sysenter` are two bytes long. */
 const SYSCALL_LENGTH = 2;
 const GRND_NONE = 0;
+const FUTEX_WAKE = 1;
 
 export class LinuxProcess {
   readonly memory = new GuestMemory();
@@ -91,6 +93,11 @@ export class LinuxProcess {
     this.thread = new GuestThread(this.cpu);
     this.signals = new Signals(this.memory, this.thread, this.hostBase);
     this.signals.onDeath = (signal, info) => this.reportDeath(signal, info);
+    const { strace } = options;
+    if (strace) {
+      this.signals.onDelivery = (info) =>
+        strace.note(this, `--- ${signalName(infoNumber(info))} ${describeInfo(info)} ---`);
+    }
     this.paths = new PathResolver(options.sysroot);
     this.paths.procFiles = guestProcFiles(this);
     this.symbols = new SymbolTable(this.mappings, this.hostBase);
@@ -113,8 +120,9 @@ export class LinuxProcess {
     this.signals.takeOver();
     const found = openExecutable(path, args, (guestPath) => this.paths.hostPath(guestPath));
     if (found.kind === 'host') {
-      this.executeOnHost(found, environment);
-      throw new LoadError(`${new TextDecoder().decode(path)}: a program of the host, which refused to run it`, 126);
+      const name = new TextDecoder().decode(found.path);
+      const hint = found.path === path ? '' : ' (a directory with the i386 system is given by -L)';
+      throw new LoadError(`${name}: an ELF file for x86_64, not for i386${hint}`, 126);
     }
     this.start(found, path, environment);
   }
@@ -245,7 +253,10 @@ export class LinuxProcess {
           break;
       }
       if (!this.end && signals.hasWork) this.finishWith(signals.deliver());
-      if (this.end) return this.end;
+      if (this.end) {
+        if (this.end.kind === 'exit') this.strace?.note(this, `+++ exited with ${this.end.status} +++`);
+        return this.end;
+      }
     }
   }
 
@@ -339,6 +350,18 @@ export class LinuxProcess {
   /** `exit_group`, and `exit` of the last thread. */
   exit(status: number): void {
     this.end ??= { kind: 'exit', status: status & 0xff };
+    this.clearChildTid();
+  }
+
+  /** Tells whoever shares memory with this thread that it is gone (set_tid_address, kernel/fork.c mm_release). */
+  private clearChildTid(): void {
+    const { memory, thread } = this;
+    const address = thread.clearChildTid;
+    thread.clearChildTid = 0;
+    const shared = this.mappings.regions.at(address >>> 0)?.shared;
+    if (address === 0 || !shared || !memory.isWritable(address, 4)) return;
+    memory.writeU32(address, 0);
+    syscall(Host.futex, this.hostBase + (address >>> 0), FUTEX_WAKE, 1);
   }
 
   // ---- fork --------------------------------------------------------------------------------------------------
@@ -366,6 +389,7 @@ export class LinuxProcess {
   private reportDeath(signal: number, info: Uint8Array): void {
     const line = describeDeath(this, signal, info);
     if (line !== undefined) this.report(line);
+    this.strace?.note(this, `+++ killed by ${signalName(signal)} +++`);
   }
 
   /** Bytes of a file of the host's /proc about this process. */

@@ -20,6 +20,7 @@ import { fileError, LoadError } from './load-error.js';
 
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
+const S_IFDIR = 0o040000;
 const HOST_FACCESSAT2 = 439;
 const AT_EMPTY_PATH = 0x1000;
 const AT_EACCESS = 0x200;
@@ -70,7 +71,10 @@ function openForExecution(hostPath: Uint8Array, name: string): { fd: number; sta
   };
   const stat = hostStat(fd);
   if (typeof stat === 'number') return fail(fileError(name, -stat));
-  if ((stat.mode & S_IFMT) !== S_IFREG) return fail(new LoadError(`${name}: not a regular file`, 126, Errno.EACCES));
+  if ((stat.mode & S_IFMT) !== S_IFREG) {
+    const what = (stat.mode & S_IFMT) === S_IFDIR ? 'is a directory' : 'is not a regular file';
+    return fail(new LoadError(`${name}: ${what}`, 126, Errno.EACCES));
+  }
   const access = hostAccess(fd);
   if (access < 0) return fail(new LoadError(`${name}: permission denied (not executable)`, 126, -access));
   const first = hostRead(fd, 0, FIRST_BYTES);
@@ -195,10 +199,11 @@ export function openExecutable(
 ): Executable {
   let path = guestPath;
   let argv = [...args];
+  const script = utf8.decode(guestPath);
   for (let depth = 0; ; depth++) {
     const name = utf8.decode(path);
     const resolved = hostPath(path);
-    const { fd, stat, first } = openForExecution(resolved, name);
+    const { fd, stat, first } = openForExecution(resolved, depth > 0 ? `${script}: its interpreter ${name}` : name);
     if (isGuestElf(first)) {
       let program: ElfFile | undefined;
       try {
@@ -221,11 +226,11 @@ export function openExecutable(
       if (machine?.machine === EM_X86_64) return { kind: 'host', hostPath: resolved, path, arguments: argv };
       readElfHeader(first, name);
     }
-    const script = parseScriptLine(first);
-    if (!script) throw new LoadError(`${name}: not an ELF file and not a script`, 126);
+    const line = parseScriptLine(first);
+    if (!line) throw new LoadError(`${name}: not an ELF file and not a script`, 126);
     if (depth >= MAXIMUM_SCRIPT_DEPTH) throw new LoadError(`${name}: too many interpreters`, 126, Errno.ELOOP);
     const rest = argv.slice(1);
-    argv = [script.interpreter, ...(script.argument ? [script.argument] : []), path, ...rest];
-    path = script.interpreter;
+    argv = [line.interpreter, ...(line.argument ? [line.argument] : []), path, ...rest];
+    path = line.interpreter;
   }
 }

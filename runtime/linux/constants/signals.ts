@@ -120,3 +120,37 @@ export function defaultAction(signal: number): DefaultAction {
 
 /** A signal's bit in a set. */
 export const signalBit = (signal: number): bigint => 1n << BigInt(signal - 1);
+
+const CODES: Readonly<Record<number, Readonly<Record<number, string>>>> = {
+  [Signal.SIGSEGV]: { 1: 'SEGV_MAPERR', 2: 'SEGV_ACCERR' },
+  [Signal.SIGBUS]: { 1: 'BUS_ADRALN', 2: 'BUS_ADRERR' },
+  [Signal.SIGFPE]: {
+    1: 'FPE_INTDIV',
+    2: 'FPE_INTOVF',
+    3: 'FPE_FLTDIV',
+    4: 'FPE_FLTOVF',
+    5: 'FPE_FLTUND',
+    6: 'FPE_FLTRES',
+    7: 'FPE_FLTINV',
+  },
+  [Signal.SIGILL]: { 2: 'ILL_ILLOPN' },
+  [Signal.SIGTRAP]: { 1: 'TRAP_BRKPT', 2: 'TRAP_TRACE' },
+  [Signal.SIGCHLD]: {
+    1: 'CLD_EXITED',
+    2: 'CLD_KILLED',
+    3: 'CLD_DUMPED',
+    4: 'CLD_TRAPPED',
+    5: 'CLD_STOPPED',
+    6: 'CLD_CONTINUED',
+  },
+};
+const GENERAL_CODES = new Map<number, string>(
+  Object.entries(SignalCode)
+    .filter(([name]) => name.startsWith('SI_'))
+    .map(([name, code]) => [code, name]),
+);
+
+/** `SEGV_MAPERR`, `SI_USER`: a `si_code` by name. */
+export function signalCodeName(signal: number, code: number): string {
+  return CODES[signal]?.[code] ?? GENERAL_CODES.get(code) ?? String(code);
+}

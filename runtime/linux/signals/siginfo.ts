@@ -2,7 +2,7 @@
  * `siginfo_t`: the guest's 128 bytes, made from the host's or by the emulator itself (uapi/asm-generic/siginfo.h,
  * linux/compat.h). Which member of the union is valid follows from signal and code as in kernel/signal.c, siginfo_layout.
  */
-import { Signal, SignalCode } from '../constants/signals.js';
+import { Signal, SignalCode, signalCodeName, signalName } from '../constants/signals.js';
 
 export const SIGINFO_SIZE = 128;
 /** Offsets of the union: after three ints, on the host padded to 8 bytes. */
@@ -116,4 +116,30 @@ export function infoNumber(info: Uint8Array): number {
 }
 export function infoCode(info: Uint8Array): number {
   return new DataView(info.buffer, info.byteOffset).getInt32(8, true);
+}
+
+/** `{si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=0x10}`: a guest `siginfo_t` as strace shows it. */
+export function describeInfo(info: Uint8Array): string {
+  const view = new DataView(info.buffer, info.byteOffset);
+  const signal = infoNumber(info);
+  const code = infoCode(info);
+  const word = (index: number): number => view.getInt32(GUEST_UNION + index * 4, true);
+  let detail = '';
+  switch (kindOf(signal, code)) {
+    case 'fault':
+      detail = `, si_addr=${word(0) === 0 ? 'NULL' : `0x${(word(0) >>> 0).toString(16)}`}`;
+      break;
+    case 'child':
+      detail = `, si_pid=${word(0)}, si_uid=${word(1)}, si_status=${word(2)}, si_utime=${word(3)}, si_stime=${word(4)}`;
+      break;
+    case 'kill':
+      if (code !== SignalCode.SI_KERNEL) detail = `, si_pid=${word(0)}, si_uid=${word(1)}`;
+      break;
+    case 'queue':
+      detail = `, si_pid=${word(0)}, si_uid=${word(1)}, si_int=${word(2)}`;
+      break;
+    default:
+      break;
+  }
+  return `{si_signo=${signalName(signal)}, si_code=${signalCodeName(signal, code)}${detail}}`;
 }

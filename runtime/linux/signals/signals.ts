@@ -64,6 +64,8 @@ export class Signals {
   private caught = 0n;
   /** Told when the guest dies of a signal: the signal and, for faults, their `siginfo_t`. */
   onDeath: (signal: number, info: Uint8Array) => void = () => undefined;
+  /** Told of every signal that is delivered, before it acts. */
+  onDelivery: ((info: Uint8Array) => void) | undefined;
 
   constructor(
     memory: GuestMemory,
@@ -239,6 +241,7 @@ export class Signals {
       const info = this.takeNext(~thread.signalMask & ((1n << 64n) - 1n));
       if (!info) break;
       arrived = true;
+      this.onDelivery?.(info);
       const signal = infoNumber(info);
       const action = this.actions[signal]!;
       if (action.handler === SIG_IGN) continue;
@@ -316,6 +319,7 @@ export class Signals {
   force(fault: Fault): number {
     const { signal } = fault;
     const info = faultInfo(signal, fault.code, fault.address);
+    this.onDelivery?.(info);
     const action = this.actions[signal]!;
     const blocked = (this.thread.signalMask & signalBit(signal)) !== 0n;
     if (blocked || action.handler === SIG_IGN || action.handler === SIG_DFL) {
