@@ -32,9 +32,14 @@ export function placeCode(bytes: Uint8Array): number {
   return address;
 }
 
+/** Prototypes that koffi knows: it refuses to be told one twice. */
+const prototypes = new Map<string, ReturnType<typeof koffi.proto>>();
+
 /** The function at a host address as a JavaScript function, by its C prototype (which must name it uniquely). */
 export function functionAt<F>(address: number, prototype: string): F {
-  return koffi.decode(BigInt(address), koffi.proto(prototype)) as F;
+  let type = prototypes.get(prototype);
+  if (type === undefined) prototypes.set(prototype, (type = koffi.proto(prototype)));
+  return koffi.decode(BigInt(address), type) as F;
 }
 
 /** The host address of a C library function. */

@@ -114,6 +114,13 @@ const msgTail: FieldDeclaration[] = [
   ['_unused5', 'unsigned long'],
 ];
 
+const notification: FieldDeclaration[] = [
+  ['sigev_value', 'pointer'],
+  ['sigev_signo', 'int'],
+  ['sigev_notify', 'int'],
+  ['sigev_notify_thread_id', 'int'],
+];
+
 export const structures = {
   timespec: new Structure(timespec()),
   timespec64: new Structure(timespec64(), timespec()),
@@ -400,14 +407,8 @@ export const structures = {
     ['ws_xpixel', 'unsigned short'],
     ['ws_ypixel', 'unsigned short'],
   ]),
-  /** `sigval` is a pointer's width; the thread id is the first word of the union behind. */
-  sigevent: new Structure([
-    ['sigev_value', 'pointer'],
-    ['sigev_signo', 'int'],
-    ['sigev_notify', 'int'],
-    ['sigev_notify_thread_id', 'int'],
-    ['_pad', 'int', 11],
-  ]),
+  /** `sigval` is a pointer's width; the thread id is the first word of the union behind. 64 bytes in all. */
+  sigevent: new Structure([...notification, ['_pad', 'int', 12]], [...notification, ['_pad', 'int', 11]]),
   mqAttr: new Structure([
     ['mq_flags', 'long'],
     ['mq_maxmsg', 'long'],
