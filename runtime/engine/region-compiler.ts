@@ -3,7 +3,6 @@
  * and written by the translator, and evaluates the text of several regions at once, which costs V8 much less than one by
  * one.
  */
-import v8 from 'node:v8';
 import { emitRegion, linkName, type RegionSource } from '../../translator/emit/region-javascript.js';
 import type { Terminator } from '../../translator/ir/ir.js';
 import { isTerminator } from '../../translator/ir/ir.js';
@@ -13,6 +12,7 @@ import { PAGE_SHIFT } from '../../translator/pages.js';
 import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
+import { setV8Flags } from './v8-flags.js';
 
 export interface RegionCompilerOptions {
   /** Blocks in a region at most; 1 gives one function a block. */
@@ -44,10 +44,7 @@ export class RegionCompiler implements Compiler {
     private readonly options: RegionCompilerOptions,
   ) {
     this.threshold = options.threshold;
-    // V8 never optimises functions of more bytecode than this (default 60 KiB).
-    v8.setFlagsFromString('--max-optimized-bytecode-size=1000000');
-    // Maglev deoptimises for ever on DataView indices of 2^31 and more (Node 22 and later).
-    if (Number(process.versions.node.split('.')[0]) >= 22) v8.setFlagsFromString('--no-maglev');
+    setV8Flags();
     const links = this.links;
     const install = dispatcher.environment.evaluate('let linkTo; (function (f) { linkTo = f; })', 'bridge86:links') as (
       f: (address: number) => Link,
