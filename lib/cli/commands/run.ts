@@ -7,6 +7,7 @@ import { createEngine, type EngineOptions } from '../../../runtime/engine/index.
 import { syscall } from '../../../runtime/host/libc.js';
 import { Host } from '../../../runtime/linux/constants/host-syscalls.js';
 import { endHostProcess, LinuxProcess, type ProcessOptions } from '../../../runtime/linux/process.js';
+import { StraceWriter } from '../../../runtime/linux/strace.js';
 import { LoadError } from '../../../runtime/loader/load-error.js';
 import { defaultSysroot } from '../../sysroot/location.js';
 import { Failure, report } from '../failure.js';
@@ -15,8 +16,11 @@ import type { RunOptions } from '../run-options.js';
 
 const fromBinary = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
-/** Never returns: the process ends with the guest, without Node's own teardown (a fork's child must not run that). */
-export function run(options: RunOptions): never {
+/**
+ * Never returns: the process ends with the guest, without Node's own teardown (a fork's child must not run that).
+ * @param atEnd called after the guest's end, though not in the children that it forked
+ */
+export function run(options: RunOptions, atEnd?: () => void): never {
   const environment = changedEnvironment(rawEnvironment(), options.environmentChanges);
   const sysroot = sysrootOf(options);
   const random = options.seed === undefined ? undefined : seededBytes(options.seed);
@@ -26,11 +30,14 @@ export function run(options: RunOptions): never {
     hardwareCapabilities: hardwareCapabilities(cpuModel(model)),
     ...(sysroot === undefined ? {} : { sysroot }),
     ...(random ? { random } : {}),
+    ...(options.strace ? { strace: new StraceWriter() } : {}),
   };
   try {
     const guest = new LinuxProcess(processOptions);
     load(guest, options, environment, sysroot);
+    const { pid } = guest;
     const end = guest.run();
+    if (guest.pid === pid) atEnd?.();
     endHostProcess(guest, end);
   } catch (error) {
     const failure = error instanceof LoadError ? new Failure(error.message, error.exitStatus) : error;
