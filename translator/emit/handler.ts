@@ -7,15 +7,16 @@ import type { DecodedInstruction } from '../decode/decoder.js';
 import { Builder } from '../ir/builder.js';
 import { variables } from '../ir/ir.js';
 import { liftInstruction } from '../lift/lift.js';
-import { State } from '../state.js';
+import { Segment, State } from '../state.js';
 import { JavaScriptEmitter, strip, type Target } from './javascript.js';
 
 /** Two instructions with the same key can share a handler. */
 export function handlerKey(instruction: DecodedInstruction): number {
   const { declaration } = instruction;
-  // Only string instructions and xlat are lifted with their segment, and only string instructions with their repeat.
+  // Only string instructions and xlat are lifted with their segment, and only string instructions with their repeat; an
+  // operand in the code segment cannot be written.
   const stringLike = declaration.options.string !== undefined || declaration.mnemonic === 'xlat';
-  const segment = stringLike ? instruction.segment + 1 : 0;
+  const segment = stringLike || instruction.segment === Segment.cs ? instruction.segment + 1 : 0;
   const repeat = stringLike ? (instruction.repeat === 'none' ? 0 : instruction.repeat === 'rep' ? 1 : 2) : 0;
   return (
     (((((declaration.id * 8 + segment) * 4 + repeat) * 2 + (instruction.addressSize === 16 ? 1 : 0)) * 2 +

@@ -196,6 +196,8 @@ export class JavaScriptEmitter {
         this.pc = statement.pc;
         if (statement.text !== undefined) this.line(`// ${hex(statement.pc)} ${statement.text}`);
         return;
+      case 'removed':
+        return;
       case 'put':
         this.put(statement.variable, statement.value);
         return;
@@ -346,13 +348,13 @@ export class JavaScriptEmitter {
   private load(statement: Extract<Statement, { kind: 'load' }>): void {
     const { size, result } = statement;
     if (this.target.throwing) {
-      const call = `ld${SIZE_NAMES[size]}(${strip(this.integer(statement.address))})`;
+      const call = `ld${SIZE_NAMES[size]}${statement.forWrite ? 'w' : ''}(${strip(this.integer(statement.address))})`;
       result.uses++;
       this.name(result, call);
       return;
     }
     const address = this.repeatable(statement.address);
-    this.check(address, size, Page.read);
+    this.check(address, size, statement.forWrite ? Page.write : Page.read);
     if (result.uses === 0) return;
     result.uses++;
     this.name(result, memoryRead(address, size));
@@ -360,6 +362,11 @@ export class JavaScriptEmitter {
 
   private store(statement: Extract<Statement, { kind: 'store' }>): void {
     const { size } = statement;
+    if (statement.checked) {
+      const address = this.repeatable(statement.address);
+      this.line(memoryWrite(address, strip(this.integer(statement.value)), size));
+      return;
+    }
     if (this.target.throwing) {
       const address = strip(this.integer(statement.address));
       this.line(`st${SIZE_NAMES[size]}(${address}, ${strip(this.integer(statement.value))});`);

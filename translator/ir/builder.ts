@@ -2,8 +2,9 @@
  * Builds a block's IR: what lifting functions call. Constants are folded, a register read after it was written gives the
  * written value, and a condition right after its comparison becomes the comparison itself.
  */
-import { State } from '../state.js';
+import { State, Trap } from '../state.js';
 import {
+  argumentsOf,
   GENERAL_REGISTERS,
   type AccessSize,
   type HandlerField,
@@ -51,6 +52,9 @@ export class Builder {
   /** Address of the instruction being lifted, and of the next one. */
   pc = 0;
   next = 0;
+
+  /** Address of the instruction's memory operand where a prefix puts it into the code segment. */
+  codeOperand: Value | undefined;
 
   constructor(
     /** Handlers are lifted with operands that are fields of the interpreter's operation. */
@@ -202,10 +206,11 @@ export class Builder {
 
   // Instructions --------------------------------------------------------------------------------------------------------
 
-  startInstruction(pc: number, next: number): void {
+  startInstruction(pc: number, next: number, reads = ''): void {
     this.pc = pc;
     this.next = next;
-    this.statements.push({ kind: 'instruction', pc, next });
+    this.codeOperand = undefined;
+    this.statements.push({ kind: 'instruction', pc, next, reads });
   }
   endInstruction(): void {
     this.flush();
@@ -261,11 +266,24 @@ export class Builder {
     this.statements.push({ kind: 'load', size: (size >> 3) as AccessSize, address, result, atomic });
     return result;
   }
+  /** Loads what the instruction will write back by `storeLoaded`: one check, for writing, serves both. */
+  loadForWrite(address: Value, size: Size, atomic = false): Value {
+    this.protectCode(address);
+    const result: Value = { op: 'result', uses: 0 };
+    this.statements.push({ kind: 'load', size: (size >> 3) as AccessSize, address, result, atomic, forWrite: true });
+    return result;
+  }
+  /** Stores where `loadForWrite` loaded. */
+  storeLoaded(address: Value, size: Size, value: Value, atomic = false): void {
+    this.statements.push({ kind: 'store', size: (size >> 3) as AccessSize, address, value, atomic, checked: true });
+  }
   store(address: Value, size: Size, value: Value, atomic = false): void {
+    this.protectCode(address);
     this.statements.push({ kind: 'store', size: (size >> 3) as AccessSize, address, value, atomic });
   }
   /** Faults as a write of `bytes` at the address would. */
   probe(address: Value, bytes: number): void {
+    this.protectCode(address);
     this.statements.push({ kind: 'probe', size: bytes, address });
   }
   /** Guest bytes into the CPU state at `slot` (a state offset). */
@@ -274,7 +292,13 @@ export class Builder {
   }
   /** Bytes of the CPU state at `slot` to guest memory. */
   copyOut(address: Value, slot: Value, bytes: number): void {
+    this.protectCode(address);
     this.statements.push({ kind: 'copyOut', bytes, address, slot });
+  }
+
+  /** The code segment cannot be written: #GP where an address comes from an operand in it. */
+  private protectCode(address: Value): void {
+    if (this.codeOperand && dependsOn(address, this.codeOperand)) this.guard(this.const(1), Trap.generalProtection);
   }
 
   // Control ------------------------------------------------------------------------------------------------------------
@@ -531,6 +555,10 @@ export class Builder {
 }
 
 const FLAGS: ReadonlySet<Variable> = new Set<Variable>(['cf', 'pr', 'af', 'zr', 'sr', 'of']);
+
+function dependsOn(value: Value, on: Value): boolean {
+  return value === on || argumentsOf(value).some((argument) => dependsOn(argument, on));
+}
 
 function isConst(value: Value, constant: number): boolean {
   return value.op === 'const' && value.value === constant;

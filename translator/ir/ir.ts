@@ -61,11 +61,22 @@ export interface Guest {
 
 export type Statement =
   /** Start of a guest instruction. */
-  | { kind: 'instruction'; pc: number; next: number; text?: string }
+  | {
+      kind: 'instruction';
+      pc: number;
+      next: number;
+      /** Flags that the guest's instruction reads, as letters of 'oszapcd', however its IR gets at them. */
+      reads: string;
+      text?: string;
+    }
   | { kind: 'put'; variable: Variable; value: Value }
+  /** Where a pass took a statement away: values remember the statement index at which they were read. */
+  | { kind: 'removed' }
   | { kind: 'putRegisterAt'; field: HandlerField; size: AccessSize; value: Value }
-  | { kind: 'load'; size: AccessSize; address: Value; result: Value; atomic: boolean }
-  | { kind: 'store'; size: AccessSize; address: Value; value: Value; atomic: boolean }
+  /** `forWrite`: of memory that is written in the same instruction; it faults as the write would. */
+  | { kind: 'load'; size: AccessSize; address: Value; result: Value; atomic: boolean; forWrite?: boolean }
+  /** `checked`: a load for writing of the same memory came before, so that this cannot fault. */
+  | { kind: 'store'; size: AccessSize; address: Value; value: Value; atomic: boolean; checked?: boolean }
   /** Touches memory for writing without changing it: a read-modify-write instruction's early fault. */
   | { kind: 'probe'; size: number; address: Value }
   /** A field of the CPU state that is no variable. */
@@ -115,6 +126,7 @@ export function isTerminator(statement: Statement): statement is Terminator {
 export function operandsOf(statement: Statement): Value[] {
   switch (statement.kind) {
     case 'instruction':
+    case 'removed':
       return [];
     case 'put':
     case 'putRegisterAt':
@@ -166,8 +178,9 @@ export function countUses(statements: readonly Statement[]): void {
 /** Can the statement leave its instruction before it is complete? */
 export function canExit(statement: Statement): boolean {
   switch (statement.kind) {
-    case 'load':
     case 'store':
+      return statement.checked !== true;
+    case 'load':
     case 'probe':
     case 'copyIn':
     case 'copyOut':

@@ -8,7 +8,7 @@ import { bindOperands } from './operands.js';
 /** Lifts one instruction, with what its declaration asks for around its lifting function. */
 export function liftInstruction(b: Builder, instruction: DecodedInstruction): void {
   const { declaration } = instruction;
-  b.startInstruction(instruction.pc, (instruction.pc + instruction.length) | 0);
+  b.startInstruction(instruction.pc, (instruction.pc + instruction.length) | 0, declaration.options.reads);
   if (declaration.options.waits) {
     b.guard(b.and(b.read(State.fpuStatus), b.const(0x80)), Trap.floatingPoint);
   }

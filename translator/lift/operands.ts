@@ -4,7 +4,7 @@
  */
 import type { DecodedInstruction } from '../decode/decoder.js';
 import type { Builder, Size } from '../ir/builder.js';
-import { GENERAL_REGISTERS, type AccessSize, type HandlerField, type Value } from '../ir/ir.js';
+import { GENERAL_REGISTERS, type AccessSize, type HandlerField, type Statement, type Value } from '../ir/ir.js';
 import type { AnyOperand, KindShape } from '../isa/kinds.js';
 import { State, Segment, Trap } from '../state.js';
 
@@ -125,13 +125,28 @@ class OperandBinder {
   private memoryInteger(size: Size): AnyOperand {
     const { b } = this;
     const atomic = this.instruction.lock;
-    // A lifting function reads an operand once or more: it is loaded once.
+    // A lifting function reads an operand once or more: it is loaded once. Where it is written too, the load faults as the
+    // write would, and the store needs no check.
     let value: Value | undefined;
+    let load: Extract<Statement, { kind: 'load' }> | undefined;
     return {
       size,
       isRegister: false,
-      read: () => (value ??= b.load(this.effectiveAddress(), size, atomic)),
-      write: (result: Value) => b.store(this.effectiveAddress(), size, result, atomic),
+      read: () => {
+        if (value === undefined) {
+          value = b.load(this.effectiveAddress(), size, atomic);
+          load = b.statements[b.statements.length - 1] as Extract<Statement, { kind: 'load' }>;
+        }
+        return value;
+      },
+      write: (result: Value) => {
+        if (load === undefined || this.instruction.segment === Segment.cs) {
+          b.store(this.effectiveAddress(), size, result, atomic);
+          return;
+        }
+        load.forWrite = true;
+        b.storeLoaded(this.effectiveAddress(), size, result, atomic);
+      },
     };
   }
 
@@ -189,10 +204,14 @@ class OperandBinder {
   private effectiveAddress(): Value {
     const { b, instruction } = this;
     if (this.address) return this.address;
-    if (b.handler) return (this.address = b.effectiveAddress(true));
-    const offset = this.effectiveOffset();
     const segment = instruction.segment;
-    const based = segment === Segment.fs || segment === Segment.gs;
-    return (this.address = based ? b.add(offset, b.read(State.segmentBases + 4 * segment)) : offset);
+    if (b.handler) this.address = b.effectiveAddress(true);
+    else {
+      const offset = this.effectiveOffset();
+      const based = segment === Segment.fs || segment === Segment.gs;
+      this.address = based ? b.add(offset, b.read(State.segmentBases + 4 * segment)) : offset;
+    }
+    if (segment === Segment.cs) b.codeOperand = this.address;
+    return this.address;
   }
 }

@@ -41,60 +41,104 @@ export interface LivenessOptions {
   readonly liveAt?: (address: number) => number;
 }
 
+const LETTERS: Record<string, Variable> = { o: 'of', s: 'sr', z: 'zr', a: 'af', p: 'pr', c: 'cf', d: 'df' };
+function flagBits(letters: string): number {
+  let bits = 0;
+  for (const letter of letters) bits |= bitOf(LETTERS[letter]!);
+  return bits;
+}
+
+/**
+ * What is live at a point: for the generated code, and for the guest's own instructions. They differ where a condition was
+ * lifted to the comparison itself: the code no longer reads the flags, but the interpreter does where it takes over there.
+ */
+interface Live {
+  code: number;
+  guest: number;
+}
+
+interface StatementReads {
+  /** Variables that the statement's operands read. */
+  readonly operands: number;
+  /** Flags that the guest instruction it belongs to reads. */
+  readonly instruction: number;
+}
+
+function statementReads(statements: readonly Statement[]): StatementReads[] {
+  let instruction = 0;
+  return statements.map((statement) => {
+    if (statement.kind === 'instruction') instruction = flagBits(statement.reads);
+    return { operands: readsOf(statement), instruction };
+  });
+}
+
 /** Walks a block backwards from what is live after it; `onDead` is told each put that is not read. */
 function walk(
   statements: readonly Statement[],
-  reads: readonly number[],
-  live: number,
-  atChecks: number,
+  reads: readonly StatementReads[],
+  live: Live,
+  preciseFlags: boolean,
   onDead?: (index: number) => void,
-): number {
+): Live {
+  let { code, guest } = live;
   for (let index = statements.length - 1; index >= 0; index--) {
     const statement = statements[index]!;
+    const { operands, instruction } = reads[index]!;
     if (statement.kind === 'put') {
       const bit = bitOf(statement.variable);
-      if ((live & bit) === 0) {
+      guest &= ~bit;
+      if ((code & bit) === 0) {
         onDead?.(index);
         continue;
       }
-      live &= ~bit;
-    } else if (statement.kind === 'callState') live = ALL;
-    else if (statement.kind === 'call') for (const variable of statement.writes) live &= ~bitOf(variable);
-    if (canExit(statement)) live |= atChecks;
-    live |= reads[index]!;
+      code &= ~bit;
+    } else if (statement.kind === 'callState') code = guest = ALL;
+    else if (statement.kind === 'call') {
+      for (const variable of statement.writes) {
+        code &= ~bitOf(variable);
+        guest &= ~bitOf(variable);
+      }
+    } else if (statement.kind === 'instruction') guest |= instruction;
+    if (canExit(statement)) code |= preciseFlags ? ALL : (ALL & ~FLAGS) | guest | instruction;
+    code |= operands;
   }
-  return live;
+  return { code, guest };
 }
 
 export function removeDeadPuts(graph: RegionGraph, options: LivenessOptions): void {
-  const atChecks = options.preciseFlags ? ALL : ALL & ~FLAGS;
+  const { preciseFlags } = options;
   const liveAt = options.liveAt ?? (() => ALL);
-  const reads = graph.nodes.map((node) => node.ir.statements.map(readsOf));
-  const liveIn = graph.nodes.map(() => 0);
-  const liveOut = (number: number): number => {
-    const node = graph.nodes[number]!;
-    let live = outsideReads(node, graph, liveAt);
+  const reads = graph.nodes.map((node) => statementReads(node.ir.statements));
+  const liveIn: Live[] = graph.nodes.map(() => ({ code: 0, guest: 0 }));
+  const liveOut = (number: number): Live => {
+    const outside = outsideReads(graph.nodes[number]!, graph, liveAt);
+    let code = outside;
+    let guest = outside;
     for (const successor of graph.successors[number]!) {
-      live |= liveIn[successor]!;
-      // A back-edge polls and may leave.
-      if (options.preciseFlags && successor <= number) live = ALL;
+      const live = liveIn[successor]!;
+      code |= live.code;
+      guest |= live.guest;
+      // A back-edge polls, and may leave to the interpreter.
+      if (successor <= number) code |= preciseFlags ? ALL : live.guest;
     }
-    return live;
+    return { code, guest };
   };
   for (let changed = true; changed;) {
     changed = false;
     for (let number = graph.nodes.length - 1; number >= 0; number--) {
-      const live = walk(graph.nodes[number]!.ir.statements, reads[number]!, liveOut(number), atChecks);
-      if (live !== liveIn[number]) {
+      const live = walk(graph.nodes[number]!.ir.statements, reads[number]!, liveOut(number), preciseFlags);
+      const known = liveIn[number]!;
+      if (live.code !== known.code || live.guest !== known.guest) {
         liveIn[number] = live;
         changed = true;
       }
     }
   }
   graph.nodes.forEach((node, number) => {
-    const dead = new Set<number>();
-    walk(node.ir.statements, reads[number]!, liveOut(number), atChecks, (index) => dead.add(index));
-    if (dead.size > 0) node.ir.statements = node.ir.statements.filter((_, index) => !dead.has(index));
+    const { statements } = node.ir;
+    walk(statements, reads[number]!, liveOut(number), preciseFlags, (index) => {
+      statements[index] = { kind: 'removed' };
+    });
   });
 }
 
