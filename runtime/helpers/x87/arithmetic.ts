@@ -26,7 +26,6 @@ import {
   quietNan,
   result,
   roundAndPack,
-  roundAndPack64,
   setInfinity,
   setResult,
   setZero,

@@ -156,11 +156,15 @@ export function createTransferHelpers(stack: RegisterStack) {
     } else stack.raise(0);
     const a = stack.word(0);
     const b = stack.word(i);
-    for (let k = 0; k < 3; k++) {
-      const swap = i32[a + k]!;
-      i32[a + k] = i32[b + k]!;
-      i32[b + k] = swap;
-    }
+    const low = i32[a]!;
+    const high = i32[a + 1]!;
+    const signExponent = i32[a + 2]!;
+    i32[a] = i32[b]!;
+    i32[a + 1] = i32[b + 1]!;
+    i32[a + 2] = i32[b + 2]!;
+    i32[b] = low;
+    i32[b + 1] = high;
+    i32[b + 2] = signExponent;
   }
 
   /** ST(0) to ST(i). */
