@@ -34,6 +34,18 @@ function ld32(a) {
   if ((P[a >>> 12] & P[a + 3 >>> 12] & ${Page.read}) === 0) readFault(a, 4);
   return M.getInt32(a >>> 0, true);
 }
+function ld8w(a) {
+  if ((P[a >>> 12] & ${Page.write}) === 0) checkWrite(a, 1);
+  return M8[a >>> 0];
+}
+function ld16w(a) {
+  if ((P[a >>> 12] & P[a + 1 >>> 12] & ${Page.write}) === 0) checkWrite(a, 2);
+  return M.getUint16(a >>> 0, true);
+}
+function ld32w(a) {
+  if ((P[a >>> 12] & P[a + 3 >>> 12] & ${Page.write}) === 0) checkWrite(a, 4);
+  return M.getInt32(a >>> 0, true);
+}
 function st8(a, v) {
   ${checkedStores ? '' : 'if ((P[a >>> 12] & ' + Page.write + ') === 0) '}checkWrite(a, 1);
   M8[a >>> 0] = v;

@@ -168,7 +168,10 @@ shifts.forEach(({ name, run, options }, index) => {
   instruction(name, `D3 /${index}`, ['Ev', 'CL'], many, (b, [d, c]) => run(b, d, masked(b, c)));
 });
 
-/** shld, shrd. For 16-bit operands counts above 16 are undefined; processors shift dest:src:dest. */
+/**
+ * shld, shrd. For 16-bit operands counts above 16 are undefined by the manual: here as AMD's processors do it, which shift
+ * dest:src:src and clear CF (Intel's shift dest:src:dest).
+ */
 function doubleShift(b: Builder, d: IntegerOperand, s: IntegerOperand, count: Value, left: boolean): void {
   const value = d.read();
   const source = s.read();
@@ -186,18 +189,18 @@ function doubleShift(b: Builder, d: IntegerOperand, s: IntegerOperand, count: Va
   } else {
     const sixteen = b.const(16);
     if (left) {
-      // dest:src as 32 bits, and for counts beyond 16 dest again below.
+      // dest:src as 32 bits, and for counts beyond 16 src again below.
       const pair = b.or(b.shl(value, sixteen), source);
-      const wrapped = b.shrU(b.shl(value, sixteen), b.sub(b.const(32), count));
-      const turned = b.or(b.shl(pair, count), wrapped);
-      result = b.select(count, b.shrU(turned, sixteen), value);
-      cf = b.and(b.shrU(pair, b.sub(b.const(32), count)), one);
+      const back = b.sub(b.const(32), count);
+      result = b.select(count, b.or(b.shrU(b.shl(pair, count), sixteen), b.shrU(source, back)), value);
+      cf = b.and(b.shrU(pair, back), one);
     } else {
       const pair = b.or(b.shl(source, sixteen), value);
-      const wrapped = b.shl(b.zeroExtend(value, 16), b.sub(b.const(32), count));
+      const wrapped = b.shl(source, b.sub(b.const(32), count));
       result = b.select(count, b.zeroExtend(b.or(b.shrU(pair, count), wrapped), 16), value);
       cf = b.and(b.shrU(pair, b.sub(count, one)), one);
     }
+    cf = b.and(cf, b.leU(count, sixteen));
   }
   const of = b.shl(b.xor(value, result), b.const(32 - d.size));
   shiftResult(b, d, count, result, cf, of);
@@ -241,17 +244,23 @@ bitTests.forEach(({ name, change }, index) => {
     const changed = change(b, value, b.shl(b.const(1), position));
     if (changed) d.write(changed);
   });
-  instruction(name, `${opcode} m`, ['M', 'Gv'], options, (b, [m, s]) => {
+  instruction(name, `${opcode} m`, ['M', 'Gv'], options, (b, [m, s], context) => {
     const size = s.size;
     const number = b.signExtend(s.read(), size);
     const shift = size === 32 ? 5 : 4;
     const element = b.shl(b.shrS(number, b.const(shift)), b.const(size === 32 ? 2 : 1));
-    const address = b.add(m.address(), element);
+    let address = b.add(m.address(), element);
+    if (context.addressSize === 16) {
+      // The element's offset wraps within 64 KiB, the segment's base apart.
+      const base = b.sub(m.address(), m.offset());
+      address = b.add(base, b.zeroExtend(b.add(m.offset(), element), 16));
+    }
     const position = b.and(number, b.const(size - 1));
-    const value = b.load(address, size);
+    const writes = name !== 'bt';
+    const value = writes ? b.loadForWrite(address, size, context.lock) : b.load(address, size);
     b.put('cf', bitOf(b, value, position));
     const changed = change(b, value, b.shl(b.const(1), position));
-    if (changed) b.store(address, size, changed);
+    if (changed) b.storeLoaded(address, size, changed, context.lock);
   });
 });
 

@@ -6,6 +6,7 @@ import { instruction, type DeclarationOptions, type InstructionContext } from '.
 import { pop, push } from './moves.js';
 
 const ends: DeclarationOptions = { ends: true };
+const SYSTEM_CALL_VECTOR = 0x80;
 
 /** A 16-bit operand size cuts the target to 16 bits. */
 const narrow = (b: Builder, target: Value, context: InstructionContext): Value =>
@@ -72,13 +73,23 @@ instruction('jcxz', 'E3', ['Jb'], ends, (b, [t], context) => {
 // Interrupts and system calls ----------------------------------------------------------------------------------------------
 
 instruction('int3', 'CC', [], ends, (b) => b.stop(Exit.interrupt, b.nextAddress(), b.const(Trap.breakpoint)));
-instruction('int', 'CD', ['Ib'], ends, (b, [v]) => b.stop(Exit.interrupt, b.nextAddress(), b.zeroExtend(v.read(), 8)));
+// Programs may call the gates of #BP, #OF and system calls; any other vector is a fault at the instruction.
+instruction('int', 'CD', ['Ib'], ends, (b, [i]) => {
+  const vector = b.zeroExtend(i.read(), 8);
+  const is = (gate: number): Value => b.eq(vector, b.const(gate));
+  const open = b.or(b.or(is(Trap.breakpoint), is(Trap.overflow)), is(SYSTEM_CALL_VECTOR));
+  b.stop(Exit.interrupt, b.select(open, b.nextAddress(), b.ownAddress()), vector);
+});
 instruction('into', 'CE', [], { reads: 'o', ends: true }, (b) => {
   // #OF is a trap: the process sees the address after the instruction; `GuestTrap` of this vector is adjusted there.
   b.guard(b.condition('o'), Trap.overflow);
   b.jump(b.nextAddress());
 });
-instruction('int1', 'F1', [], ends, (b) => b.stop(Exit.interrupt, b.nextAddress(), b.const(Trap.debug)));
+// #DB by int1 is a trap: the process sees the address after it.
+instruction('int1', 'F1', [], ends, (b) => {
+  b.guard(b.const(1), Trap.debug);
+  b.jump(b.nextAddress());
+});
 instruction('sysenter', '0F 34', [], { feature: 'sep', ends: true }, (b) => b.stop(Exit.sysenter, b.nextAddress()));
 instruction('bound', '62 m', ['Gv', 'Ma'], {}, (b, [index, m]) => {
   const address = m.address();
@@ -168,13 +179,13 @@ for (const [name, encoding] of [
 ] as const) {
   instruction(name, encoding, ['Ib'], privileged, refuse);
 }
-for (const [name, encoding] of [
-  ['mov cr', '0F 20 r'],
-  ['mov dr', '0F 21 r'],
-  ['mov cr', '0F 22 r'],
-  ['mov dr', '0F 23 r'],
-] as const) {
-  instruction(name, encoding, ['Rd'], { ...privileged, fixedSize: true }, refuse);
+// Control registers other than these do not exist: #UD.
+for (const number of [0, 2, 3, 4]) {
+  instruction('mov cr', `0F 20 /${number} r`, ['Rd'], { ...privileged, fixedSize: true }, refuse);
+  instruction('mov cr', `0F 22 /${number} r`, ['Rd'], { ...privileged, fixedSize: true }, refuse);
+}
+for (const encoding of ['0F 21 r', '0F 23 r']) {
+  instruction('mov dr', encoding, ['Rd'], { ...privileged, fixedSize: true }, refuse);
 }
 for (const [name, encoding] of [
   ['lldt', '0F 00 /2'],
@@ -190,10 +201,15 @@ for (const [name, encoding] of [
 ] as const) {
   instruction(name, encoding, ['M'], privileged, refuse);
 }
-// UMIP: processors (and the kernel's emulation of some of them) refuse these to processes; Linux answers with dummy values
-// for sgdt, sidt and smsw, and SIGSEGV for sldt and str (arch/x86/kernel/umip.c).
-instruction('sldt', '0F 00 /0', ['Ew'], privileged, refuse);
-instruction('str', '0F 00 /1', ['Ew'], privileged, refuse);
+// UMIP: processors refuse these to processes, and Linux answers in their place with dummy values (arch/x86/kernel/umip.c):
+// no local descriptor table, the task register's selector.
+for (const [name, extension, value] of [
+  ['sldt', 0, 0],
+  ['str', 1, 0x40],
+] as const) {
+  instruction(name, `0F 00 /${extension} r`, ['Rv'], {}, (b, [d]) => d.write(b.const(value)));
+  instruction(name, `0F 00 /${extension} m`, ['Ew'], { fixedSize: true }, (b, [d]) => d.write(b.const(value)));
+}
 instruction('sgdt', '0F 01 /0 m', ['M'], {}, (b, [m]) => storeTable(b, m.address(), 0xfffe0000));
 instruction('sidt', '0F 01 /1 m', ['M'], {}, (b, [m]) => storeTable(b, m.address(), 0xffff0000));
 function storeTable(b: Builder, address: Value, base: number): void {

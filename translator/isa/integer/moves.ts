@@ -167,10 +167,8 @@ const segments: [string, string | undefined, number][] = [
 const segmentName = (index: number): string => ['es', 'cs', 'ss', 'ds', 'fs', 'gs'][index]!;
 for (const [pushOpcode, popOpcode, index] of segments) {
   instruction(`push ${segmentName(index)}`, pushOpcode, [], {}, (b, _, context) => {
-    // Processors write only the selector's 16 bits; the rest of the slot stays as it was.
-    const esp = b.add(b.get('esp'), b.const(-(context.operandSize >> 3)));
-    b.store(esp, 16, b.read(State.selectors + 4 * index));
-    b.put('esp', esp);
+    // Zero-extended, as AMD's processors write it (the manual allows to leave the slot's upper half as it was).
+    push(b, b.read(State.selectors + 4 * index), context.operandSize);
   });
   if (popOpcode === undefined) continue;
   instruction(`pop ${segmentName(index)}`, popOpcode, [], {}, (b, _, context) => {
