@@ -3,7 +3,7 @@
  * no start of the emulator has to), makes one file of what `bridge86 run` needs, and makes the command line executable.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
