@@ -78,7 +78,7 @@ instruction('int', 'CD', ['Ib'], ends, (b, [i]) => {
   const vector = b.zeroExtend(i.read(), 8);
   const is = (gate: number): Value => b.eq(vector, b.const(gate));
   const open = b.or(b.or(is(Trap.breakpoint), is(Trap.overflow)), is(SYSTEM_CALL_VECTOR));
-  b.stop(Exit.interrupt, b.select(open, b.nextAddress(), b.ownAddress()), vector);
+  b.stop(Exit.interrupt, b.select(open, b.nextAddress(), b.thisAddress()), vector);
 });
 instruction('into', 'CE', [], { reads: 'o', ends: true }, (b) => {
   // #OF is a trap: the process sees the address after the instruction; `GuestTrap` of this vector is adjusted there.
