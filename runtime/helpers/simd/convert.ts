@@ -5,23 +5,19 @@
 import type { StateViews } from '../../cpu/cpu-state.js';
 import { State } from '../../../translator/state.js';
 import { DENORMALS_ARE_ZERO, Flag, PRE_COMPUTATION, QUIET, QUIET_BITS, Rounding, ROUNDING_SHIFT } from './mxcsr.js';
+import { fromInteger32, narrow, roundToIntegral, toInteger, widen } from './lane-conversions.js';
 import {
   doubleOf,
   floatOf,
-  fromInteger32,
   isDenormal32,
   isDenormal64,
   isNan32,
   isNan64,
   isSignalling32,
   isSignalling64,
-  narrow,
-  roundToIntegral,
   SMALLEST_NORMAL_32,
   SMALLEST_NORMAL_64,
-  toInteger,
   unmasked,
-  widen,
 } from './softfloat.js';
 
 const MXCSR = State.mxcsr >> 2;

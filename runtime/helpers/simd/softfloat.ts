@@ -19,29 +19,29 @@ const f32 = new Float32Array(1);
 const bits32 = new Int32Array(f32.buffer);
 
 const MAGNITUDE = 0x7fffffff;
-const SIGN = 0x80000000 | 0;
-const EXPONENT_32 = 0x7f800000;
-const QUIET_32 = 0x00400000;
-const EXPONENT_64 = 0x7ff00000;
-const QUIET_64 = 0x00080000;
+export const SIGN = 0x80000000 | 0;
+export const EXPONENT_32 = 0x7f800000;
+export const QUIET_32 = 0x00400000;
+export const EXPONENT_64 = 0x7ff00000;
+export const QUIET_64 = 0x00080000;
 
 export const SMALLEST_NORMAL_32 = 2 ** -126;
 export const SMALLEST_NORMAL_64 = 2 ** -1022;
 /** Within these bounds no intermediate of the error terms over- or underflows. */
 const SAFE_HIGH_64 = 2 ** 450;
 const SAFE_LOW_64 = 2 ** -450;
-const SAFE_HIGH_32 = 2 ** 120;
-const SAFE_LOW_32 = 2 ** -120;
+export const SAFE_HIGH_32 = 2 ** 120;
+export const SAFE_LOW_32 = 2 ** -120;
 const SPLITTER = 2 ** 27 + 1;
 
-interface Format {
+export interface Format {
   /** Bits of the significand, the hidden one included. */
   readonly precision: number;
   /** Exponents of the smallest and largest normal number. */
   readonly minimum: number;
   readonly maximum: number;
 }
-const BINARY32: Format = { precision: 24, minimum: -126, maximum: 127 };
+export const BINARY32: Format = { precision: 24, minimum: -126, maximum: 127 };
 const BINARY64: Format = { precision: 53, minimum: -1022, maximum: 1023 };
 
 /** A double from its bit pattern. */
@@ -81,7 +81,7 @@ export function productError(x: number, y: number, p: number): number {
 export const isSafe64 = (x: number): boolean => Math.abs(x) > SAFE_LOW_64 && Math.abs(x) < SAFE_HIGH_64;
 
 /** Whether the error's sign makes the rounding mode move away from the nearest result, and which way: -1, 0, 1. */
-function correction(mode: number, error: number, result: number): number {
+export function correction(mode: number, error: number, result: number): number {
   switch (mode) {
     case Rounding.down:
       return error < 0 ? -1 : 0;
@@ -124,7 +124,7 @@ function roundShift(mantissa: bigint, shift: number, mode: number, negative: boo
 }
 
 /** Bits of `packed`, set by `pack`: low and high word (a binary32 is in the low word alone). */
-let packedLow = 0;
+export let packedLow = 0;
 let packedHigh = 0;
 
 function setPacked(format: Format, negative: boolean, biased: number, fraction: bigint): void {
@@ -140,7 +140,7 @@ function setPacked(format: Format, negative: boolean, biased: number, fraction: 
  * Rounds the exact value (-1)^negative * mantissa * 2^exponent, mantissa > 0, to the format (a lost part below the
  * mantissa is to be jammed into its lowest bit, with at least two bits to spare). Returns the flags.
  */
-function pack(format: Format, negative: boolean, mantissa: bigint, exponent: number, mxcsr: number): number {
+export function pack(format: Format, negative: boolean, mantissa: bigint, exponent: number, mxcsr: number): number {
   const mode = (mxcsr >> ROUNDING_SHIFT) & 3;
   const { precision, minimum, maximum } = format;
   const hidden = 1n << BigInt(precision - 1);
@@ -471,7 +471,7 @@ export function lane64(
   return flags;
 }
 
-function mantissa64(low: number, high: number, exponent: number): bigint {
+export function mantissa64(low: number, high: number, exponent: number): bigint {
   return (BigInt((high & 0xfffff) | (exponent === 0 ? 0 : 0x100000)) << 32n) | BigInt(low >>> 0);
 }
 
@@ -528,104 +528,6 @@ function squareRoot64(low: number, high: number, mxcsr: number, out: Int32Array,
   out[index] = bits64[0];
   out[index + 1] = bits64[1];
   return flags;
-}
-
-/** Binary64 to binary32 (cvtsd2ss): `out[index]` receives the bits; returns flags. */
-export function narrow(low: number, high: number, mxcsr: number, out: Int32Array, index: number): number {
-  if (isNan64(low, high)) {
-    out[index] = (high & SIGN) | EXPONENT_32 | QUIET_32 | ((high & 0xfffff) << 3) | (low >>> 29);
-    return isSignalling64(low, high) ? Flag.invalid : 0;
-  }
-  let flags = 0;
-  if (isDenormal64(low, high)) {
-    if (mxcsr & DENORMALS_ARE_ZERO) {
-      low = 0;
-      high &= SIGN;
-    } else flags = Flag.denormal;
-  }
-  const x = doubleOf(low, high);
-  if (x === 0 || Math.abs(x) === Infinity) {
-    f32[0] = x;
-    out[index] = bits32[0];
-    return flags;
-  }
-  const rounded = Math.fround(x);
-  const size = Math.abs(rounded);
-  if (size > SAFE_LOW_32 && size < SAFE_HIGH_32) {
-    const error = x - rounded;
-    f32[0] = rounded;
-    if (error !== 0) {
-      flags |= Flag.precision;
-      const step = correction((mxcsr >> ROUNDING_SHIFT) & 3, error, rounded);
-      bits32[0] += rounded > 0 ? step : -step;
-    }
-    out[index] = bits32[0];
-    return flags;
-  }
-  const exponent = (high >> 20) & 0x7ff;
-  flags |= pack(BINARY32, high < 0, mantissa64(low, high, exponent), (exponent || 1) - 1075, mxcsr);
-  out[index] = packedLow;
-  return flags;
-}
-
-/** Binary32 to binary64 (cvtss2sd): exact. */
-export function widen(bits: number, mxcsr: number, out: Int32Array, index: number): number {
-  if (isNan32(bits)) {
-    out[index] = bits << 29;
-    out[index + 1] = (bits & SIGN) | EXPONENT_64 | QUIET_64 | ((bits & 0x7fffff) >> 3);
-    return isSignalling32(bits) ? Flag.invalid : 0;
-  }
-  let flags = 0;
-  if (isDenormal32(bits)) {
-    if (mxcsr & DENORMALS_ARE_ZERO) bits &= SIGN;
-    else flags = Flag.denormal;
-  }
-  f64[0] = floatOf(bits);
-  out[index] = bits64[0];
-  out[index + 1] = bits64[1];
-  return flags;
-}
-
-/** Signed integer to binary32 (cvtsi2ss). */
-export function fromInteger32(value: number, mxcsr: number, out: Int32Array, index: number): number {
-  const rounded = Math.fround(value);
-  const error = value - rounded;
-  f32[0] = rounded;
-  if (error !== 0) {
-    const step = correction((mxcsr >> ROUNDING_SHIFT) & 3, error, rounded);
-    bits32[0] += rounded > 0 ? step : -step;
-  }
-  out[index] = bits32[0];
-  return error === 0 ? 0 : Flag.precision;
-}
-
-/** A finite double rounded to an integral double in a rounding mode; the sign of zero is the operand's. */
-export function roundToIntegral(x: number, mode: number): number {
-  let r: number;
-  switch (mode) {
-    case Rounding.down:
-      return Math.floor(x);
-    case Rounding.up:
-      return Math.ceil(x);
-    case Rounding.zero:
-      return Math.trunc(x);
-    default:
-      r = Math.floor(x);
-      if (x - r > 0.5 || (x - r === 0.5 && r % 2 !== 0)) r += 1;
-      // Math.floor(-0.5) + 1 is +0 where IEEE keeps the sign.
-      return r === 0 && x < 0 ? -0 : r;
-  }
-}
-
-/** A double to a signed 32-bit integer in a rounding mode: the integer in `out[index]`, flags returned. */
-export function toInteger(x: number, mode: number, out: Int32Array, index: number): number {
-  const r = Math.abs(x) < 2 ** 53 ? roundToIntegral(x, mode) : x;
-  if (!(r >= -2147483648 && r <= 2147483647)) {
-    out[index] = SIGN;
-    return Flag.invalid;
-  }
-  out[index] = r;
-  return r === x ? 0 : Flag.precision;
 }
 
 /** The exceptions among `flags` that the masks of `mxcsr` leave unmasked. */

@@ -10,7 +10,7 @@ export interface SimdCase {
   readonly mmx?: boolean;
   /** Any MXCSR though the operands are integers. */
   readonly mxcsr?: boolean;
-  readonly run: (h: SimdHelpers, i32: Int32Array) => number | void;
+  readonly run: (h: SimdHelpers, i32: Int32Array) => unknown;
 }
 
 const X0 = State.xmm;
@@ -22,9 +22,9 @@ const M2 = State.fpuRegisters + 32;
 const TWO = 0xca;
 const SAME = 0xc9;
 
-type Binary = (d: number, s: number) => number | void;
-type WithImmediate = (d: number, s: number, immediate: number) => number | void;
-type Sized = (d: number, s: number, width: number) => void;
+type Binary = (d: number, s: number) => unknown;
+type WithImmediate = (d: number, s: number, immediate: number) => unknown;
+type Sized = (d: number, s: number, width: number) => unknown;
 /** Names of the helpers with a given signature. */
 type Named<F> = { [K in keyof SimdHelpers]: SimdHelpers[K] extends F ? K : never }[keyof SimdHelpers];
 

@@ -90,7 +90,7 @@ export function toGeneral(helper: string) {
 
 type WordOperation = (b: Builder, a: Value, c: Value) => Value;
 
-export const words = {
+const words = {
   and: (b, a, c) => b.and(a, c),
   andNot: (b, a, c) => b.and(b.not(a), c),
   or: (b, a, c) => b.or(a, c),
@@ -99,10 +99,12 @@ export const words = {
   subtract: (b, a, c) => b.sub(a, c),
   equal: (b, a, c) => b.mask(b.eq(a, c)),
 } as const satisfies Record<string, WordOperation>;
-/** What the operation gives on two equal words: compilers make zeros and ones so. */
-const onEqual: Partial<Record<keyof typeof words, number>> = { xor: 0, subtract: 0, andNot: 0, equal: -1 };
+export type WordOperationName = keyof typeof words;
 
-function wordwise(b: Builder, d: VectorOperand, s: VectorOperand, operation: keyof typeof words, count: number): void {
+/** What the operation gives on two equal words: compilers make zeros and ones so. */
+const onEqual: Partial<Record<WordOperationName, number>> = { xor: 0, subtract: 0, andNot: 0, equal: -1 };
+
+function wordwise(b: Builder, d: VectorOperand, s: VectorOperand, operation: WordOperationName, count: number): void {
   const constant = onEqual[operation];
   if (constant !== undefined && sameRegister(d, s)) {
     for (let i = 0; i < count; i++) b.write(4 * i, b.const(constant), 4, d.slot());
@@ -115,10 +117,10 @@ function wordwise(b: Builder, d: VectorOperand, s: VectorOperand, operation: key
     b.write(4 * i, words[operation](b, left, b.read(4 * i, 4, source)), 4, d.slot());
   }
 }
-export function wordwiseXmm(operation: keyof typeof words): Lift2 {
+export function wordwiseXmm(operation: WordOperationName): Lift2 {
   return (b, [d, s]) => wordwise(b, d, s, operation, 4);
 }
-export function wordwiseMmx(operation: keyof typeof words): Lift2 {
+export function wordwiseMmx(operation: WordOperationName): Lift2 {
   return (b, [d, s]) => {
     s.slot();
     enterMmx(b);

@@ -3,7 +3,7 @@
  * forms (prefix 66), the additions of SSE and SSE2, and SSSE3's.
  */
 import { instruction, type Feature } from '../declare.js';
-import { enterMmx, markMmx, sized, sizedMmx, words, wordwiseMmx, wordwiseXmm } from './lifting.js';
+import { enterMmx, markMmx, sized, sizedMmx, type WordOperationName, wordwiseMmx, wordwiseXmm } from './lifting.js';
 
 /** Declares both forms; `mmx` is the feature of the MMX form, `xmm` that of the other. */
 function both(mnemonic: string, opcode: string, mmx: Feature, xmm: Feature): void {
@@ -108,7 +108,7 @@ for (const [mnemonic, opcode] of [
 }
 
 // Those that are plain IR.
-const WORDS: readonly (readonly [string, string, keyof typeof words])[] = [
+const WORDS: readonly (readonly [string, string, WordOperationName])[] = [
   ['pcmpeqd', '0F 76', 'equal'],
   ['pand', '0F DB', 'and'],
   ['pandn', '0F DF', 'andNot'],
