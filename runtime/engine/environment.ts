@@ -16,6 +16,8 @@ import { pageFault } from '../memory/trap.js';
 export interface Environment {
   /** Compiles and runs a script at this machine's script scope; gives its completion value. */
   evaluate(source: string, filename: string): unknown;
+  /** The names are declared in the main context. */
+  readonly isMain: boolean;
 }
 
 let mainContextTaken = false;
@@ -79,7 +81,8 @@ export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: S
     ...createSimdHelpers(cpu),
   };
   const names = Object.keys(constants);
-  const run: (source: string, filename: string) => unknown = mainContextTaken
+  const isMain = !mainContextTaken;
+  const run: (source: string, filename: string) => unknown = !isMain
     ? (
         (context) => (source: string, filename: string) =>
           vm.runInContext(source, context, { filename })
@@ -95,5 +98,5 @@ export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: S
     `const { ${names.join(', ')} } = bridge86Constants; bridge86Constants = undefined;${accessors(options.checkedStores === true)}`,
     'bridge86:environment',
   );
-  return { evaluate: run };
+  return { evaluate: run, isMain };
 }

@@ -28,6 +28,11 @@ export function handlerKey(instruction: DecodedInstruction): number {
   );
 }
 
+/** The part of a key that tells forms of one declaration apart. */
+export function handlerForm(key: number): number {
+  return key % 512;
+}
+
 const handlerTarget: Target = {
   variable: (variable) => `S[${variables[variable] >> 2}]`,
   leave: (_, vector) => `raise(${vector});`,
