@@ -129,8 +129,9 @@ export class Dispatcher implements Engine {
       } catch (error) {
         if (error instanceof GuestTrap) {
           if (this.current) {
-            // The bound and overflow exceptions apart, all are faults: eip is the instruction's.
-            state[EIP] = error.vector === Trap.overflow ? this.current.next : this.current.pc;
+            // The overflow and debug exceptions apart, all are faults: eip is the instruction's.
+            const isTrap = error.vector === Trap.overflow || error.vector === Trap.debug;
+            state[EIP] = isTrap ? this.current.next : this.current.pc;
             this.current = undefined;
           }
           return { kind: 'trap', trap: error };

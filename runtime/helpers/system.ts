@@ -15,6 +15,9 @@ import { createStringHelper } from './strings.js';
 /** The code selector of a 32-bit Linux process on x86_64 (arch/x86/include/asm/segment.h). */
 const USER_CODE_SELECTOR = 0x23;
 const USER_DATA_SELECTOR = 0x2b;
+/** Bits of `struct user_desc` from `seg_32bit` on, and of a descriptor's upper word. */
+const USER_DESC = { is32Bit: 1, contents: 6, readOnly: 8, limitInPages: 0x10, notPresent: 0x20, usable: 0x40 } as const;
+const ACCESS = { writableOrReadable: 0x200, code: 0x800 } as const;
 
 export interface SystemHelperOptions {
   readonly model: CpuModel;
@@ -46,10 +49,28 @@ export function createSystemHelpers(cpu: CpuState, memory: GuestMemory, options:
     }
   };
   const isCode = (selector: number): boolean => (selector & 0xfffc) === (USER_CODE_SELECTOR & ~3);
-  /** Limit of the data descriptor that a selector names, in bytes as i32; undefined where there is none. */
-  const dataLimit = (selector: number): number | undefined => {
-    if ((selector & 0xfffc) === (USER_DATA_SELECTOR & ~3)) return -1;
-    return selector & 4 ? undefined : tlsDescriptor(cpu, (selector & 0xffff) >> 3)?.limit;
+  /**
+   * The upper word of the descriptor that a selector names, as `lar` gives it, and its limit in bytes as i32; undefined
+   * where there is none. Thread-local ones as arch/x86/include/asm/desc.h (fill_ldt) makes them.
+   */
+  const descriptor = (selector: number): { access: number; limit: number } | undefined => {
+    if (isCode(selector)) return { access: 0xcffb00, limit: -1 };
+    if ((selector & 0xfffc) === (USER_DATA_SELECTOR & ~3)) return { access: 0xcff300, limit: -1 };
+    const thread = selector & 4 ? undefined : tlsDescriptor(cpu, (selector & 0xffff) >> 3);
+    if (!thread) return undefined;
+    const { flags, limit } = thread;
+    const type = ((flags & USER_DESC.readOnly ? 0 : 1) << 1) | ((flags & USER_DESC.contents) << 1) | 1;
+    const access =
+      (flags & USER_DESC.notPresent ? 0x7000 : 0xf000) |
+      (type << 8) |
+      (flags & USER_DESC.usable ? 0x100000 : 0) |
+      (flags & USER_DESC.is32Bit ? 0x400000 : 0) |
+      (flags & USER_DESC.limitInPages ? 0x800000 : 0);
+    // Bits 16-19 of the limit lie among the access bits; `lar` leaves what they are undefined, processors show them.
+    return {
+      access: access | (limit & 0xf0000),
+      limit: flags & USER_DESC.limitInPages ? (limit << 12) | 0xfff : limit,
+    };
   };
   const protectionFault = (): never => {
     throw new GuestTrap(Trap.generalProtection);
@@ -182,19 +203,21 @@ export function createSystemHelpers(cpu: CpuState, memory: GuestMemory, options:
     },
 
     selectorValid(selector: number): number {
-      return isCode(selector) || dataLimit(selector) !== undefined ? 1 : 0;
+      return descriptor(selector) ? 1 : 0;
     },
     selectorReadable(selector: number): number {
-      return isCode(selector) || dataLimit(selector) !== undefined ? 1 : 0;
+      const access = descriptor(selector)?.access ?? 0;
+      return access !== 0 && (access & (ACCESS.code | ACCESS.writableOrReadable)) !== ACCESS.code ? 1 : 0;
     },
     selectorWritable(selector: number): number {
-      return dataLimit(selector) !== undefined ? 1 : 0;
+      const access = descriptor(selector)?.access ?? 0;
+      return (access & (ACCESS.code | ACCESS.writableOrReadable)) === ACCESS.writableOrReadable ? 1 : 0;
     },
     accessRights(selector: number): number {
-      return isCode(selector) ? 0xcffb00 : 0xcff300;
+      return descriptor(selector)?.access ?? 0;
     },
     segmentLimit(selector: number): number {
-      return dataLimit(selector) ?? -1;
+      return descriptor(selector)?.limit ?? 0;
     },
 
     cpuid(): number {

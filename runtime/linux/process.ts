@@ -296,20 +296,17 @@ export class LinuxProcess {
     }
   }
 
-  /** `int3`, `into` and interrupts that belong to the kernel; eip is behind the instruction. */
+  /** `int3`, `int 4` and interrupts that belong to the kernel; eip is where the process goes on or, of the last, their own. */
   private softwareInterrupt(vector: number): void {
-    const { thread, cpu } = this;
+    const { thread } = this;
     thread.trapNumber = vector === Trap.breakpoint || vector === Trap.overflow ? vector : Trap.generalProtection;
     thread.errorCode = 0;
     if (vector === Trap.breakpoint) {
       this.raiseSignal({ signal: Signal.SIGTRAP, code: SignalCode.SI_KERNEL, address: 0 });
       return;
     }
-    if (vector !== Trap.overflow) {
-      // #GP is a fault: at the instruction, with the vector's gate as error code.
-      cpu.eip -= SYSCALL_LENGTH;
-      thread.errorCode = vector * 8 + 2;
-    }
+    // #GP is a fault: at the instruction, with the vector's gate as error code.
+    if (vector !== Trap.overflow) thread.errorCode = vector * 8 + 2;
     this.raiseSignal({ signal: Signal.SIGSEGV, code: SignalCode.SI_KERNEL, address: 0 });
   }
 

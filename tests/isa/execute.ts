@@ -152,10 +152,7 @@ export class CaseRunner {
     } else if (event.kind === 'interrupt') {
       if (event.vector === Trap.breakpoint) end(SIGTRAP, SI_KERNEL, 0, Trap.breakpoint, 0);
       else if (event.vector === Trap.overflow) end(SIGSEGV, SI_KERNEL, 0, Trap.overflow, 0);
-      else {
-        end(SIGSEGV, SI_KERNEL, 0, Trap.generalProtection, event.vector * 8 + 2);
-        state.setU32(Field.eip, state.u32(Field.eip) - 2);
-      }
+      else end(SIGSEGV, SI_KERNEL, 0, Trap.generalProtection, event.vector * 8 + 2);
     } else end(0, 0, 0, 0, 0);
   }
 }

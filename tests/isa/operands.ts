@@ -31,7 +31,7 @@ import {
   stateFromSeed,
   type Profile,
 } from './random.js';
-import { declarationKey, profileOf, type Addressing, type Variant } from './variants.js';
+import { declarationKey, FAULTING, profileOf, type Addressing, type Variant } from './variants.js';
 
 const EAX = 0;
 const ECX = 1;
@@ -253,7 +253,14 @@ class Maker {
     } else if (addressing === 'fs:base+disp32') {
       this.segmentPrefix = FS_PREFIX;
       offset = target - FS_BASE;
-    } else if (random.chance(0.1)) this.segmentPrefix = random.pick([0x26, 0x2e, 0x36, 0x3e]);
+    } else if (random.chance(0.1)) {
+      // The code segment cannot be written: a fault of its own, so not together with others.
+      this.segmentPrefix = random.pick(
+        FAULTING.includes(addressing) || this.declaration.mnemonic === 'arpl'
+          ? [0x26, 0x36, 0x3e]
+          : [0x26, 0x2e, 0x36, 0x3e],
+      );
+    }
 
     const indexOf = (): number => random.pick([EAX, ECX, EDX, EBX, EBP, ESI, EDI]);
     const baseOf = (): number => random.pick([EAX, ECX, EDX, EBX, EBP, ESI, EDI]);

@@ -9,7 +9,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { Field, MachineState, type Case, type Outcome, type Patch } from './machine.js';
+import { Field, type MachineState, type Case, type Outcome, type Patch } from './machine.js';
 import { PROFILES, stateFromSeed, type Profile } from './random.js';
 
 export interface RecordingHeader {
