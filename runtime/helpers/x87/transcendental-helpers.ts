@@ -11,7 +11,7 @@ import {
   timesLogarithmPlusOne,
 } from './transcendental.js';
 
-type Unary = (signExponent: number, high: number, low: number) => boolean | void;
+type Unary = (signExponent: number, high: number, low: number) => unknown;
 type Binary = (aSe: number, aHigh: number, aLow: number, bSe: number, bHigh: number, bLow: number) => void;
 
 export function createTranscendentalHelpers(stack: RegisterStack) {
@@ -34,7 +34,7 @@ export function createTranscendentalHelpers(stack: RegisterStack) {
   }
 
   /** ST(0) in place, then a second result pushed. */
-  function pushing(first: Unary, second: Unary, keepsC1: boolean): void {
+  function pushing(first: Unary, second: Unary): void {
     stack.begin();
     stack.status = stack.status & ~C2;
     if (stack.isEmpty(0) || !stack.isEmpty(7)) {
@@ -58,7 +58,8 @@ export function createTranscendentalHelpers(stack: RegisterStack) {
     const flags = result.flags;
     result.flags = 0;
     second(signExponent, high, low);
-    stack.raise((result.flags | flags) & (keepsC1 ? -1 : ~C1));
+    // C1 is that of the first.
+    stack.raise((result.flags & ~C1) | flags);
     stack.top = stack.top - 1;
     stack.write(0);
   }
@@ -92,7 +93,7 @@ export function createTranscendentalHelpers(stack: RegisterStack) {
     fpatan: (): void => combining(arctangent),
     fsin: (): void => inPlace(sine, true),
     fcos: (): void => inPlace(cosine, true),
-    fsincos: (): void => pushing(sine, cosine, false),
-    fptan: (): void => pushing(tangent, one, true),
+    fsincos: (): void => pushing(sine, cosine),
+    fptan: (): void => pushing(tangent, one),
   };
 }

@@ -9,6 +9,7 @@ import {
   Kind,
   PRECISION,
   SIGN,
+  UNDERFLOW,
   ZERO_DIVIDE,
   borrowOf,
   compareMantissas,
@@ -119,6 +120,11 @@ function timesAndRound(ySign: number, yExponent: number, yHigh: number, yLow: nu
   roundPair(value, yExponent - BIAS, inexact);
 }
 
+/** The processor calls every result inexact, even one that is exact: tiny ones underflow then. */
+function sayInexact(): void {
+  result.flags |= (result.signExponent & EXPONENT) === 0 ? PRECISION | UNDERFLOW : PRECISION;
+}
+
 /** y log2 x */
 export function timesLogarithm(
   xSe: number,
@@ -136,7 +142,6 @@ export function timesLogarithm(
   const isOne = xSe === BIAS && xHigh === ONE_HIGH && xLow === 0;
   if (xKind === Kind.zero) {
     if (yKind === Kind.zero) return invalid();
-    if (yKind === Kind.denormal && denormalStops()) return;
     if (yKind !== Kind.infinity) result.flags |= ZERO_DIVIDE;
     return setInfinity(ySign ^ SIGN);
   }
@@ -153,8 +158,7 @@ export function timesLogarithm(
   logarithm(normal.high, normal.low, normal.exponent - BIAS);
   normalise(ySe, yHigh, yLow);
   timesAndRound(ySign, normal.exponent, normal.high, normal.low, !exact);
-  // The processor says inexact even of powers of two.
-  result.flags |= PRECISION;
+  sayInexact();
 }
 
 /** y log2 (x + 1) */
@@ -175,12 +179,13 @@ export function timesLogarithmPlusOne(
   if (xKind === Kind.zero && yKind === Kind.infinity) return invalid();
   if ((xKind === Kind.denormal || yKind === Kind.denormal) && denormalStops()) return;
   if (xKind === Kind.infinity) return setInfinity(ySign);
-  if (xKind !== Kind.zero && xSign !== 0 && (xSe & EXPONENT) >= BIAS) {
+  if (yKind === Kind.infinity) return setInfinity(ySign ^ xSign);
+  if (xKind === Kind.zero || yKind === Kind.zero) return setZero(ySign ^ xSign);
+  if (xSign !== 0 && (xSe & EXPONENT) >= BIAS) {
+    // Outside its domain the operand comes back.
     result.flags |= PRECISION;
     return setResult(xSe, xHigh, xLow);
   }
-  if (yKind === Kind.infinity) return setInfinity(ySign ^ xSign);
-  if (xKind === Kind.zero || yKind === Kind.zero) return setZero(ySign ^ xSign);
   normalise(xSe, xHigh, xLow);
   const exponent = normal.exponent - BIAS;
   let scale = 0;
@@ -358,8 +363,8 @@ export function tangent(signExponent: number, high: number, low: number): boolea
     else {
       // A little above the angle. The processor keeps a power of two as it is.
       const exact = normal.high === ONE_HIGH && normal.low === 0;
-      result.flags |= PRECISION;
       roundAndPack64(signExponent & SIGN, normal.exponent, normal.high, normal.low, exact ? 0 : 1);
+      sayInexact();
     }
   } else if (sort === Trigonometric.ready) {
     sineOfAngle();

@@ -1,7 +1,7 @@
 /*
  * Runs x87 instructions on the processor itself: each record gives one instruction's bytes, the whole FPU state
  * before it (an frstor image), a memory operand at [eax] and EFLAGS; the answer is the state after it.
- * Build: gcc -m32 -O1 -o harness harness.c; use: harness cases answers. Record layouts are those of records.ts.
+ * Build: gcc -m32 -O1 -fno-pie -no-pie -o harness harness.c; use: harness cases answers. Record layouts: see compare.ts.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -108,8 +108,8 @@ export function registerOperand(random: Random, shared: number, range?: Range): 
     const [exponent, high, low] = random.pick(SPECIAL);
     return extended(sign, exponent, high, low);
   }
-  let [high, low] = mantissa(random);
-  if (!random.chance(0.02)) high = (high | 0x80000000) >>> 0;
+  const [bits, low] = mantissa(random);
+  let high = random.chance(0.02) ? bits : (bits | 0x80000000) >>> 0;
   let exponent: number;
   if (range === 'angle') exponent = random.chance(0.8) ? 0x3fff + 6 - random.bits(4) : 0x3fff + 66 - random.bits(8);
   else if (range === 'power') exponent = 0x3fff - 1 - random.bits(random.chance(0.9) ? 3 : 7);
