@@ -8,7 +8,7 @@ import type { CpuModelName } from '../../runtime/cpu/cpuid.js';
 import type { EngineKind } from '../../runtime/engine/engine.js';
 import { ExitStatus, Failure } from './failure.js';
 
-export const ENGINES = ['interpret', 'block', 'lockstep'] as const satisfies readonly EngineKind[];
+export const ENGINES = ['interpret', 'block', 'region', 'lockstep'] as const satisfies readonly EngineKind[];
 export const DUMPS = ['in_asm', 'ir', 'js'] as const;
 export type DumpKind = (typeof DUMPS)[number];
 export const CPU_MODELS = ['486', 'pentium3', 'core2', 'nehalem', 'max'] as const satisfies readonly CpuModelName[];

@@ -10,9 +10,11 @@ import { endHostProcess, LinuxProcess, type ProcessOptions } from '../../../runt
 import { StraceWriter } from '../../../runtime/linux/strace.js';
 import { LoadError } from '../../../runtime/loader/load-error.js';
 import { defaultSysroot } from '../../sysroot/location.js';
+import { dumpHooks } from '../dump.js';
 import { Failure, report } from '../failure.js';
 import { changedEnvironment, rawEnvironment } from '../raw-arguments.js';
 import type { RunOptions } from '../run-options.js';
+import { reportStatistics } from '../stats.js';
 
 const fromBinary = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
@@ -37,6 +39,7 @@ export function run(options: RunOptions, atEnd?: () => void): never {
     load(guest, options, environment, sysroot);
     const { pid } = guest;
     const end = guest.run();
+    if (options.stats) reportStatistics(guest);
     if (guest.pid === pid) atEnd?.();
     endHostProcess(guest, end);
   } catch (error) {
@@ -63,6 +66,7 @@ function engineOptions(options: RunOptions, guest: LinuxProcess): EngineOptions 
     cpuModel: options.cpu ?? 'max',
     symbolAt: (address) => guest.symbols.symbolAt(address)?.name,
     ...(options.seed === undefined ? {} : { seed: options.seed }),
+    ...(options.dump.length > 0 ? dumpHooks(options, guest) : {}),
   };
 }
 
