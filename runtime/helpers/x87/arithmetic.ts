@@ -434,33 +434,42 @@ function rootNormal(exponent: number, high: number, low: number): void {
     bottom = difference;
     rootLow = (root + 1) | 0;
   }
-  // The lower half by the schoolbook method: two bits of the radicand for each bit of the root.
-  let rootMiddle = 0;
-  let restTop = 0;
-  let remaining = next;
-  for (let step = 0; step < 32; step++) {
-    restTop = (restTop << 2) | (restMiddle >>> 30);
-    restMiddle = (restMiddle << 2) | (bottom >>> 30);
-    bottom = (bottom << 2) | (remaining >>> 30);
-    remaining = remaining << 2;
-    // With r the root so far, the next bit is set where rest >= 4r + 1.
-    const trialLow = (rootLow << 2) | 1;
-    const trialMiddle = (rootMiddle << 2) | (rootLow >>> 30);
-    const trialTop = rootMiddle >>> 30;
-    rootMiddle = (rootMiddle << 1) | (rootLow >>> 31);
-    rootLow = rootLow << 1;
-    if (
-      restTop > trialTop ||
-      (restTop === trialTop && compareMantissas(restMiddle, bottom, trialMiddle, trialLow) >= 0)
-    ) {
-      const difference = (bottom - trialLow) | 0;
-      const borrow = borrowOf(bottom, trialLow, difference);
-      const partial = (restMiddle - trialMiddle) | 0;
-      restTop = (restTop - trialTop - borrowOf(restMiddle, trialMiddle, partial) - (partial === 0 ? borrow : 0)) | 0;
-      restMiddle = (partial - borrow) | 0;
-      bottom = difference;
-      rootLow |= 1;
-    }
+  // The lower half q is about rest / 2 root; then rest - 2 root q - q^2 tells whether it was too large (P. Zimmermann, "Karatsuba
+  // Square Root", 1999). Both are halved for the division, which nothing is lost by: `next` has at most its top bit.
+  const rootMiddle = rootLow;
+  const dividendHigh = (restMiddle << 31) | (bottom >>> 1);
+  const dividendLow = (bottom << 31) | (next >>> 1);
+  const quotient = ((dividendHigh >>> 0) * 4294967296 + (dividendLow >>> 0)) / (rootMiddle >>> 0);
+  rootLow = quotient >= 4294967295 ? -1 : quotient | 0;
+  let product = Math.imul(rootLow, rootMiddle);
+  let low32 = (dividendLow - product) | 0;
+  let high32 = (dividendHigh - multiplyHigh(rootLow, rootMiddle) - borrowOf(dividendLow, product, low32)) | 0;
+  if (high32 < 0) {
+    rootLow = (rootLow - 1) | 0;
+    const sum = (low32 + rootMiddle) | 0;
+    high32 += carryOf(low32, rootMiddle, sum);
+    low32 = sum;
+  } else if (rootLow !== -1 && (high32 > 0 || low32 >>> 0 >= rootMiddle >>> 0)) {
+    rootLow = (rootLow + 1) | 0;
+    const difference = (low32 - rootMiddle) | 0;
+    high32 -= borrowOf(low32, rootMiddle, difference);
+    low32 = difference;
+  }
+  product = Math.imul(rootLow, rootLow);
+  const squareHigh = multiplyHigh(rootLow, rootLow);
+  const doubled = low32 << 1;
+  bottom = -product | 0;
+  restMiddle = (doubled - squareHigh - (product !== 0 ? 1 : 0)) | 0;
+  let restTop = ((high32 << 1) | (low32 >>> 31)) - borrowOf(doubled, squareHigh, restMiddle);
+  while (restTop < 0) {
+    rootLow = (rootLow - 1) | 0;
+    const addLow = (rootLow << 1) | 1;
+    const addMiddle = (rootMiddle << 1) | (rootLow >>> 31);
+    const sum = (bottom + addLow) | 0;
+    const sumMiddle = (restMiddle + addMiddle + carryOf(bottom, addLow, sum)) | 0;
+    restTop += (rootMiddle >>> 31) + carryOf(restMiddle, addMiddle, sumMiddle);
+    bottom = sum;
+    restMiddle = sumMiddle;
   }
   // A root is never halfway: remainder > root means above the half.
   let extra = 0;
