@@ -51,6 +51,10 @@ export default tseslint.config(
     },
   },
   {
+    files: ['**/*.cts'],
+    rules: { '@typescript-eslint/no-require-imports': ['error', { allowAsImport: true }] },
+  },
+  {
     // Rules that ask the type checker: not for tests, whose assertions need no such care, nor for generated tables.
     files: ['lib/**/*.ts', 'runtime/**/*.ts', 'translator/**/*.ts', 'bridges/**/*.ts'],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

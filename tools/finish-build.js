@@ -32,4 +32,4 @@ const bytes = Buffer.from(result.outputFiles[0].contents);
 const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 32);
 writeFileSync(path('lib/cli/run-bundle.cjs'), Buffer.concat([Buffer.from(`// ${digest}\n`), bytes]));
 
-chmodSync(path('lib/cli/main.js'), 0o755);
+chmodSync(path('lib/cli/main.cjs'), 0o755);

@@ -12,7 +12,7 @@ import { PAGE_SHIFT } from '../../translator/pages.js';
 import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
-import { setV8Flags } from './v8-flags.js';
+import { setV8Flags } from './v8-flags.cjs';
 
 export interface RegionCompilerOptions {
   /** Blocks in a region at most; 1 gives one function a block. */

@@ -1,5 +1,6 @@
 /** Runs programs for tests: through the emulator and natively, with everything that they could depend on fixed. */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { MAIN } from './paths.js';
 
@@ -59,9 +60,15 @@ export function runProgram(command: string, args: readonly string[], settings: R
   });
 }
 
+/** The flags of the command line's first line. */
+export const NODE_FLAGS = readFileSync(MAIN, 'utf8')
+  .split('\n', 1)[0]!
+  .split(' ')
+  .filter((word) => word.startsWith('--'));
+
 /** `bridge86 ARGS`, started as its first line would start it. */
 export function runBridge(args: readonly string[], settings: RunSettings = {}): Promise<Outcome> {
-  return runProgram(process.execPath, ['--single-threaded', MAIN, ...args], settings);
+  return runProgram(process.execPath, [...NODE_FLAGS, MAIN, ...args], settings);
 }
 
 /** Runs the jobs `limit` at a time; results in the jobs' order. */
