@@ -65,7 +65,7 @@ export class CodeBytes {
   }
 
   /** A 64-bit little-endian value. */
-  i64(value: number): this {
+  i64(value: number | bigint): this {
     const number = BigInt(value);
     for (let shift = 0n; shift < 64n; shift += 8n) this.bytes.push(Number((number >> shift) & 0xffn));
     return this;

@@ -2,9 +2,11 @@
  * The host's side of signals: a handler in machine code that notes what arrived and makes the guest look, and a system call
  * that cannot miss a signal which arrives just before it blocks.
  *
- * All signals are to reach the thread that runs the guest. Node's other threads block none, so when the handler finds itself
- * on one of them it sends the signal on to the guest's thread, where the guest's own mask decides.
+ * All signals are to reach the thread that runs the guest, whose mask is the guest's own. Node's other threads block none, so at
+ * the start each is made to block all of them: by a signal whose handler changes the mask that it returns to. A thread that Node
+ * starts later does the same when the first signal reaches it, and sends that one on.
  */
+import { readdirSync, readFileSync } from 'node:fs';
 import { HostBuffer } from './buffer.js';
 import { syscall } from './libc.js';
 import { CodeBytes, functionAt, placeCode } from './machine-code.js';
@@ -15,16 +17,37 @@ const SYS_RT_SIGRETURN = 15;
 const SYS_GETPID = 39;
 const SYS_RT_SIGPENDING = 127;
 const SYS_GETTID = 186;
-const SYS_RT_TGSIGQUEUEINFO = 297;
+const SYS_TGKILL = 234;
+const SYS_SCHED_YIELD = 24;
 const EINTR = 4;
 const SA_SIGINFO = 4;
 const SA_RESTORER = 0x04000000;
+const SA_RESTART = 0x10000000;
 const SIG_SETMASK = 2;
 /** uc_mcontext.gregs[REG_RIP] in the host's ucontext. */
 const UCONTEXT_RIP = 168;
+/** uc_sigmask in the host's ucontext. */
+const UCONTEXT_MASK = 296;
+/** The signal that makes Node's threads block signals, before the guest has any use for it. */
+const QUIET_SIGNAL = 64;
+/** Everything but SIGILL, SIGTRAP, SIGBUS, SIGFPE and SIGSEGV, which only a thread itself can raise. */
+const QUIET_MASK = ~0x4d8n & 0xffffffffffffffffn;
+const QUIET_MILLISECONDS = 50;
 
 /** Layout of the block that handler and emulator share, in bytes. */
-const Block = { thread: 0, process: 4, head: 8, safeStart: 16, safeLength: 24, safeAbort: 32, ring: 64 } as const;
+const Block = {
+  thread: 0,
+  process: 4,
+  head: 8,
+  /** Non-zero while `quietThreads` runs. */
+  quieting: 12,
+  safeStart: 16,
+  safeLength: 24,
+  safeAbort: 32,
+  /** How many threads have blocked their signals. */
+  quiet: 40,
+  ring: 64,
+} as const;
 const RING_ENTRIES = 256;
 /** sizeof(siginfo_t). */
 export const HOST_SIGINFO_SIZE = 128;
@@ -75,6 +98,25 @@ export class HostSignals {
     this.tail = this.view.getUint32(Block.head, true);
   }
 
+  /** Makes every other thread of this process block all signals. */
+  quietThreads(): void {
+    const self = syscall(SYS_GETTID);
+    const pid = syscall(SYS_GETPID);
+    this.view.setInt32(Block.quieting, 1, true);
+    this.view.setInt32(Block.quiet, 0, true);
+    this.catch(QUIET_SIGNAL, SA_RESTART);
+    let asked = 0;
+    for (const name of readdirSync('/proc/self/task')) {
+      const thread = Number(name);
+      if (thread === self || blocksAll(thread)) continue;
+      if (syscall(SYS_TGKILL, pid, thread, QUIET_SIGNAL) === 0) asked++;
+    }
+    const limit = performance.now() + QUIET_MILLISECONDS;
+    while (this.view.getInt32(Block.quiet, true) < asked && performance.now() < limit) syscall(SYS_SCHED_YIELD);
+    this.view.setInt32(Block.quieting, 0, true);
+    this.release(QUIET_SIGNAL, 0);
+  }
+
   /** The oldest signal that arrived and was not taken yet: its host `siginfo_t`. */
   take(): Uint8Array | undefined {
     const head = this.view.getUint32(Block.head, true);
@@ -117,6 +159,18 @@ export class HostSignals {
   }
 }
 
+/** Whether a thread blocks the signal that would make it block the others. */
+function blocksAll(thread: number): boolean {
+  try {
+    const status = readFileSync(`/proc/self/task/${thread}/status`, 'latin1');
+    const mask = BigInt(`0x${/^SigBlk:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
+    return ((mask >> BigInt(QUIET_SIGNAL - 1)) & 1n) !== 0n;
+  } catch {
+    // It has ended since.
+    return true;
+  }
+}
+
 function handlerCode(block: number, pending: number): Uint8Array {
   return (
     new CodeBytes()
@@ -155,11 +209,24 @@ function handlerCode(block: number, pending: number): Uint8Array {
       .i32(1)
       .emit(0xc3) // ret
       .label('forward')
+      .emit(0x48, 0xb8) // mov rax, QUIET_MASK
+      .i64(QUIET_MASK)
+      .emit(0x48, 0x89, 0x82) // mov [rdx + uc_sigmask], rax
+      .i32(UCONTEXT_MASK)
+      .emit(0x41, 0x83, 0x78, Block.quieting, 0x00) // cmp dword [r8 + quieting], 0
+      .emit(0x0f, 0x84) // je send
+      .displacement('send')
+      .emit(0x41, 0x83, 0xf9, QUIET_SIGNAL) // cmp r9d, QUIET_SIGNAL
+      .emit(0x0f, 0x85) // jne send
+      .displacement('send')
+      .emit(0xf0, 0x41, 0xff, 0x40, Block.quiet) // lock inc dword [r8 + quiet]
+      .emit(0xc3) // ret
+      .label('send')
       .emit(0x41, 0x8b, 0x78, Block.process) // mov edi, [r8 + process]
       .emit(0x41, 0x8b, 0x30) // mov esi, [r8 + thread]
       .emit(0x44, 0x89, 0xca) // mov edx, r9d
-      .emit(0xb8) // mov eax, SYS_rt_tgsigqueueinfo
-      .i32(SYS_RT_TGSIGQUEUEINFO)
+      .emit(0xb8) // mov eax, SYS_tgkill
+      .i32(SYS_TGKILL)
       .emit(0x0f, 0x05) // syscall
       .emit(0xc3) // ret
       .assemble()

@@ -82,6 +82,7 @@ export class Signals {
     for (const signal of [Signal.SIGPIPE, Signal.SIGXFSZ, Signal.SIGINT, Signal.SIGTERM, Signal.SIGUSR1]) {
       this.host.release(signal, 0);
     }
+    this.host.quietThreads();
     this.setMask(this.thread.signalMask);
   }
 
@@ -141,7 +142,7 @@ export class Signals {
     mask &= ~UNBLOCKABLE;
     const added = mask & ~this.thread.signalMask & ~this.caught & ~SYNCHRONOUS_MASK;
     this.thread.signalMask = mask;
-    // Node's other threads block nothing: without a handler that sends it back to this thread a blocked signal would act there.
+    // A thread that Node has started since `takeOver` blocks nothing: without a handler a blocked signal would act there.
     for (let signal = 1; added !== 0n && signal <= SIGNAL_COUNT; signal++) {
       if (added & signalBit(signal) && this.actions[signal]!.handler === SIG_DFL) this.updateHost(signal);
     }
