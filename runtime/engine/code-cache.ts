@@ -62,12 +62,16 @@ export class CodeCache {
   add(block: Block): void {
     this.blocks.set(block.pc, block);
     this.hash[(block.pc ^ (block.pc >>> HASH_BITS)) & HASH_MASK] = block;
-    const last = ((block.end - 1) >>> 0) >>> PAGE_SHIFT;
-    for (let page = block.pc >>> PAGE_SHIFT; page <= last; page++) this.watch(page, block);
+    this.watchAll(block, block);
   }
 
-  /** A block whose generated code covers this page too. */
-  watch(page: number, block: Block): void {
+  /** Generated code of `block` depends on the bytes of another. */
+  watchAll(other: { readonly pc: number; readonly end: number }, block: Block): void {
+    const last = ((other.end - 1) >>> 0) >>> PAGE_SHIFT;
+    for (let page = other.pc >>> PAGE_SHIFT; page <= last; page++) this.watch(page, block);
+  }
+
+  private watch(page: number, block: Block): void {
     let set = this.pageBlocks.get(page);
     if (!set) this.pageBlocks.set(page, (set = new Set()));
     set.add(block);

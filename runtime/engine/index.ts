@@ -12,9 +12,9 @@ export function createEngine(memory: GuestMemory, cpu: CpuState, options: Engine
   const lockstep = options.kind === 'lockstep';
   const dispatcher = lockstep ? new LockstepDispatcher(memory, cpu, options) : new Dispatcher(memory, cpu, options);
   if (options.kind === 'block') {
-    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 1, threshold: 50, batch: 8 });
+    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 1, threshold: 1000, batch: 16 });
   } else if (options.kind === 'region') {
-    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 400, threshold: 200, batch: 1 });
+    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 100, threshold: 1500, batch: 1 });
   }
   if (lockstep) {
     dispatcher.compiler = new RegionCompiler(dispatcher, options, {

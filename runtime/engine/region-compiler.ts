@@ -7,8 +7,7 @@ import { emitRegion, linkName, type RegionSource } from '../../translator/emit/r
 import type { Terminator } from '../../translator/ir/ir.js';
 import { isTerminator } from '../../translator/ir/ir.js';
 import { liftBlock } from '../../translator/lift/lift.js';
-import { removeDeadPuts } from '../../translator/passes/liveness.js';
-import { PAGE_SHIFT } from '../../translator/pages.js';
+import { FLAG_BITS, flagBits, OTHER_BITS, removeDeadPuts } from '../../translator/passes/liveness.js';
 import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
@@ -83,6 +82,7 @@ export class RegionCompiler implements Compiler {
     texts.push('(function () {', ...sources.map(({ source }) => source.text));
     texts.push(`return [${sources.map(({ source }) => source.name).join(', ')}];`, '})()');
     const text = texts.join('\n');
+    const translated = process.hrtime.bigint();
     const { statistics, environment } = this.dispatcher;
     const functions = environment.evaluate(text, `bridge86:region${this.serial++}`) as CompiledFunction[];
     sources.forEach(({ block, source }, index) => {
@@ -91,7 +91,8 @@ export class RegionCompiler implements Compiler {
     });
     statistics.compiledFunctions += sources.length;
     statistics.compiledBytes += text.length;
-    statistics.compileMilliseconds += Number(process.hrtime.bigint() - started) / 1e6;
+    statistics.translateMilliseconds += Number(translated - started) / 1e6;
+    statistics.evaluateMilliseconds += Number(process.hrtime.bigint() - translated) / 1e6;
   }
 
   private install(block: Block, compiled: CompiledFunction): void {
@@ -109,7 +110,7 @@ export class RegionCompiler implements Compiler {
     const { cache } = this.dispatcher;
     const nodes = new Map<number, RegionNode>();
     const worklist: Block[] = [entry];
-    const leastCount = Math.max(1, this.threshold >> 4);
+    const leastCount = Math.max(1, this.threshold >> 3);
     let instructions = 0;
     while (worklist.length > 0 && nodes.size < this.options.maximumBlocks && instructions < MAXIMUM_INSTRUCTIONS) {
       const block = worklist.shift()!;
@@ -129,12 +130,39 @@ export class RegionCompiler implements Compiler {
       }
     }
     const graph = new RegionGraph(entry.pc, nodes);
-    removeDeadPuts(graph, { preciseFlags: this.options.preciseFlags === true });
-    for (const { ir } of graph.nodes) {
-      const last = ((ir.end - 1) >>> 0) >>> PAGE_SHIFT;
-      for (let page = ir.pc >>> PAGE_SHIFT; page <= last; page++) cache.watch(page, entry);
-    }
+    const looked = new Set<Block>();
+    removeDeadPuts(graph, {
+      preciseFlags: this.options.preciseFlags === true,
+      liveAt: (address) => this.liveAt(address, looked),
+    });
+    for (const block of looked) cache.watchAll(block, entry);
+    for (const { ir } of graph.nodes) cache.watchAll(ir, entry);
     return emitRegion(graph, this.nameOf(entry.pc >>> 0));
+  }
+
+  /**
+   * Variables that the code at an address may read before it writes them. Only flags are ever dead there, and only where
+   * the cache knows the code; the blocks looked at are noted, since the answer holds as long as they do.
+   */
+  private liveAt(address: number, looked: Set<Block>): number {
+    let unknown = FLAG_BITS;
+    let live = 0;
+    let at = address;
+    for (let depth = 0; depth < 4 && unknown !== 0; depth++) {
+      const block = this.dispatcher.cache.find(at);
+      if (!block) break;
+      looked.add(block);
+      for (const { declaration } of block.instructions) {
+        const { reads, writes, undefined: loose } = declaration.options;
+        if (reads !== undefined) live |= flagBits(reads) & unknown;
+        if (writes !== undefined) unknown &= ~(flagBits(writes) & ~(loose === undefined ? 0 : flagBits(loose)));
+      }
+      const last = block.instructions[block.instructions.length - 1]!;
+      if (last.declaration.options.ends !== true) at = block.end | 0;
+      else if (last.shapes[0]?.class === 'target' && last.declaration.options.reads === undefined) at = last.immediate;
+      else break;
+    }
+    return OTHER_BITS | live | unknown;
   }
 
   /** `f_SYMBOL_ADDRESS`, so that profiles and stack traces name the guest's function. */

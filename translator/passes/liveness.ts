@@ -19,6 +19,9 @@ const BIT = new Map<Variable, number>(VARIABLE_NAMES.map((name, index) => [name,
 const bitOf = (variable: Variable): number => BIT.get(variable)!;
 const ALL = (1 << VARIABLE_NAMES.length) - 1;
 const FLAGS = FLAG_VARIABLES.reduce((bits, flag) => bits | bitOf(flag), 0);
+export const FLAG_BITS = FLAGS;
+/** All variables but the flags. */
+export const OTHER_BITS = ALL & ~FLAGS;
 
 /** Variables that a statement's operands read. */
 function readsOf(statement: Statement): number {
@@ -42,7 +45,8 @@ export interface LivenessOptions {
 }
 
 const LETTERS: Record<string, Variable> = { o: 'of', s: 'sr', z: 'zr', a: 'af', p: 'pr', c: 'cf', d: 'df' };
-function flagBits(letters: string): number {
+/** Flags by the declarations' letters, as bits by `VARIABLE_NAMES`. */
+export function flagBits(letters: string): number {
   let bits = 0;
   for (const letter of letters) bits |= bitOf(LETTERS[letter]!);
   return bits;
@@ -147,7 +151,8 @@ function outsideReads(node: RegionNode, graph: RegionGraph, liveAt: (address: nu
   const { terminator } = node;
   if (terminator.kind === 'stop') return ALL;
   if (terminator.kind === 'jump') {
-    if (terminator.hint === 'call' || terminator.target.op !== 'const') return ALL;
+    if (terminator.target.op !== 'const') return ALL;
+    if (terminator.hint === 'call') return liveAt(terminator.target.value);
   }
   let live = 0;
   for (const target of internalTargets(node)) if (graph.nodeAt(target) === undefined) live |= liveAt(target);
