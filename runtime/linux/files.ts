@@ -203,10 +203,16 @@ function inheritedDescriptors(): number[] {
   candidates.sort((x, y) => x.fd - y.fd);
   const firstOfNode =
     candidates.find(({ fd, target }) => fd > 2 && target === 'anon_inode:[eventpoll]')?.fd ?? Infinity;
+  // Node opens /dev/null once, just before its first eventfd.
+  const firstEvent =
+    candidates.find(({ fd, target }) => fd > firstOfNode && target === 'anon_inode:[eventfd]')?.fd ?? 0;
+  const nullOfNode = candidates.findLast(
+    ({ fd, target, access }) => fd > firstOfNode && fd < firstEvent && target === '/dev/null' && access === 0,
+  )?.fd;
   const isOfNode = ({ fd, target, access }: Candidate): boolean => {
     if (fd < firstOfNode) return false;
     if (/^anon_inode:\[(eventpoll|eventfd|io_uring)\]$/.test(target)) return true;
-    if (target === '/dev/null') return access === 0;
+    if (fd === nullOfNode) return true;
     const isPipe = target.startsWith('pipe:');
     return isPipe && candidates.some((other) => other.target === target && other.access !== access);
   };

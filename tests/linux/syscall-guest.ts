@@ -9,15 +9,7 @@ const idle: Engine = {
   run: () => ({ kind: 'poll' }),
   invalidateAll: () => undefined,
   invalidatePages: () => undefined,
-  statistics: {
-    blocks: 0,
-    interpretedBlocks: 0,
-    compiledFunctions: 0,
-    compiledBytes: 0,
-    compileMilliseconds: 0,
-    slowExits: 0,
-    droppedBlocks: 0,
-  },
+  statistics: {} as Engine['statistics'],
 };
 
 const REGISTERS = [State.ebx, State.ecx, State.edx, State.esi, State.edi, State.ebp];

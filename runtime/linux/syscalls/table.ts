@@ -20,31 +20,32 @@ import { timeCalls } from './time.js';
 import { timerCalls } from './timers.js';
 import { transferCalls } from './transfer.js';
 
-const families: readonly (readonly SyscallDeclaration[])[] = [
-  signalCalls,
-  priorityCalls,
-  processCalls,
-  idCalls,
-  attributeCalls,
-  directoryCalls,
-  fcntlCalls,
-  fileCalls,
-  infoCalls,
-  ioctlCalls,
-  ipcCalls,
-  memoryCalls,
-  miscellaneousCalls,
-  pollCalls,
-  socketCalls,
-  statCalls,
-  timeCalls,
-  timerCalls,
-  transferCalls,
-];
+/** Families by the title that the documentation gives them. */
+export const syscallFamilies: Readonly<Record<string, readonly SyscallDeclaration[]>> = {
+  Signals: signalCalls,
+  'Priorities, namespaces, process descriptors': priorityCalls,
+  'Processes and threads': processCalls,
+  Ids: idCalls,
+  'Extended attributes': attributeCalls,
+  'Directories, modes and owners': directoryCalls,
+  fcntl: fcntlCalls,
+  Files: fileCalls,
+  'Machine, limits, scheduling': infoCalls,
+  ioctl: ioctlCalls,
+  'System V IPC': ipcCalls,
+  Memory: memoryCalls,
+  'Everything else': miscellaneousCalls,
+  Waiting: pollCalls,
+  Sockets: socketCalls,
+  'File status': statCalls,
+  Time: timeCalls,
+  'POSIX timers and message queues': timerCalls,
+  'Transfers between descriptors': transferCalls,
+};
 
 function collect(): readonly (SyscallDeclaration | undefined)[] {
   const table: (SyscallDeclaration | undefined)[] = [];
-  for (const declaration of families.flat()) {
+  for (const declaration of Object.values(syscallFamilies).flat()) {
     if (table[declaration.number] !== undefined) throw new Error(`system call ${declaration.name} is declared twice`);
     table[declaration.number] = declaration;
   }
