@@ -28,10 +28,13 @@ export function forkProcess(process: LinuxProcess): number {
     }
     return -Errno.EAGAIN;
   }
+  // What is sent to the child before its handler knows the child's ids has to wait.
+  process.signals.blockAll();
   const pid = fork();
-  if (pid < 0) return -errno();
+  const error = pid < 0 ? errno() : 0;
   if (pid === 0) process.becomeChild();
-  return pid;
+  process.signals.unblock();
+  return error ? -error : pid;
 }
 
 /** As `forkProcess`; the parent comes back only when the child executes another program or ends. */

@@ -149,6 +149,15 @@ export class Signals {
     this.host.setMask(mask & ~SYNCHRONOUS_MASK);
   }
 
+  /** Keeps every signal waiting in the kernel until `unblock`. */
+  blockAll(): void {
+    this.host.setMask(~SYNCHRONOUS_MASK & 0xffffffffffffffffn);
+  }
+
+  unblock(): void {
+    this.host.setMask(this.thread.signalMask & ~SYNCHRONOUS_MASK);
+  }
+
   /** For sigsuspend, pselect, ppoll and epoll_pwait: another mask until the call is over and handlers have run. */
   suspendMask(mask: bigint): void {
     this.thread.savedSignalMask ??= this.thread.signalMask;
