@@ -48,19 +48,31 @@ function loadBundle(): Bundle | undefined {
   const digest = DIGEST_LINE.exec(source)?.[1];
   const cacheFile = digest === undefined ? undefined : cachePath(digest);
   const cachedData = cacheFile === undefined ? undefined : readPrivateFile(cacheFile);
-  const script = new vm.Script(`(function (module, exports, require) {${source}\n})`, {
+  const script = new vm.Script(`(function (module, exports, require, __filename, __dirname) {${source}\n})`, {
     filename: FILE,
     ...(cachedData ? { cachedData } : {}),
   });
   const module = { exports: {} };
-  const body = script.runInThisContext() as (module: object, exports: object, require: NodeJS.Require) => void;
-  body(module, module.exports, nodeModule.createRequire(FILE));
+  type Body = (
+    module: object,
+    exports: object,
+    require: (name: string) => unknown,
+    file: string,
+    directory: string,
+  ) => void;
+  (script.runInThisContext() as Body)(module, module.exports, bundleRequire, FILE, __dirname);
   const fresh = cachedData !== undefined && script.cachedDataRejected !== true;
   return {
     exports: module.exports as typeof RunMain,
     saveCompiledCode:
       cacheFile === undefined || fresh ? undefined : () => writePrivateFile(cacheFile, script.createCachedData()),
   };
+}
+
+/** `require` for the bundle: koffi is part of it, but its binaries lie beside it. */
+function bundleRequire(name: string): unknown {
+  const here = nodeModule.createRequire(FILE);
+  return name.startsWith('@koromix/') ? nodeModule.createRequire(here.resolve('koffi'))(name) : here(name);
 }
 
 /** V8 itself refuses code of another version or made with other flags; those get files of their own. */
