@@ -158,6 +158,8 @@ export class LinuxProcess {
 
   private start(found: Executable & { kind: 'guest' }, path: Uint8Array, environment: readonly Uint8Array[]): void {
     this.cpu.reset();
+    // A signal that came meanwhile is still noted, though the word that tells of it is gone.
+    this.cpu.i32[State.pending >> 2] = 1;
     this.symbols.clear();
     try {
       const ids = {
