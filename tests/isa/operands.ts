@@ -256,7 +256,7 @@ class Maker {
     } else if (random.chance(0.1)) {
       // The code segment cannot be written: a fault of its own, so not together with others.
       this.segmentPrefix = random.pick(
-        FAULTING.includes(addressing) || this.declaration.mnemonic === 'arpl'
+        FAULTING.includes(addressing) || /^(arpl|sgdt|sidt|smsw|sldt|str)$/.test(this.declaration.mnemonic)
           ? [0x26, 0x36, 0x3e]
           : [0x26, 0x2e, 0x36, 0x3e],
       );

@@ -147,6 +147,8 @@ export class Decoder {
         if (candidate.prefix === 'F2' && repeat !== 'repne') continue;
         if (candidate.prefix === 'none' && (repeat !== 'none' || operandSize === 16)) continue;
       }
+      // movbe takes its operand size from 66, but is no instruction with a repeat prefix.
+      else if (candidate.map === '0F38' && repeat !== 'none') continue;
       if (candidate.hasModRm) {
         if (modrm < 0) modrm = this.byte();
         if (candidate.extension >= 0 && ((modrm >> 3) & 7) !== candidate.extension) continue;

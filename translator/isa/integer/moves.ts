@@ -173,7 +173,7 @@ for (const [pushOpcode, popOpcode, index] of segments) {
   if (popOpcode === undefined) continue;
   instruction(`pop ${segmentName(index)}`, popOpcode, [], {}, (b, _, context) => {
     const esp = b.get('esp');
-    const value = b.load(esp, 16);
+    const value = b.load(esp, context.operandSize);
     b.call('loadSegment', [b.const(index), value], { trap: Trap.generalProtection });
     b.put('esp', b.add(esp, b.const(context.operandSize >> 3)));
   });
