@@ -1,4 +1,6 @@
 /** Thrown inside a system call to end it with an error; the dispatcher turns it into the negative errno. */
-export class SyscallFailure {
-  constructor(readonly errno: number) {}
+export class SyscallFailure extends Error {
+  constructor(readonly errno: number) {
+    super(`errno ${errno}`);
+  }
 }

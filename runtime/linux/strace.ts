@@ -7,7 +7,8 @@ import { syscall } from '../host/libc.js';
 import { strerror } from '../host/strerror.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
 import { errnoName } from './constants/errno.js';
-import { enumerationText, flagsText, flagTables, type FlagTableName } from './constants/flags.js';
+import { enumerationText, flagsText } from './constants/flag-text.js';
+import { flagTables, type FlagTableName } from './constants/flags.js';
 import { Host } from './constants/host-syscalls.js';
 import { syscallName } from './constants/syscalls.js';
 import type { LinuxProcess } from './process.js';
@@ -63,7 +64,7 @@ export class StraceWriter {
   /** After the call, which may have been the guest's last. */
   leave(line: StraceLine, result: number): void {
     const { process, declaration, registers } = line;
-    if (declaration.result === 'none' && result !== NO_RESULT && result >= 0) return;
+    if (declaration.result === 'none' && (result === NO_RESULT || result >= 0)) return;
     if (FORKS.has(declaration.name) && result === 0) return;
     const value = result === NO_RESULT ? 0 : result;
     const succeeded = value >= 0 || value < -4095;
@@ -246,6 +247,8 @@ function after(
       return show.vector(memory, value, next, result);
     case 'int-out':
       return show.orPointer(value, () => `[${memory.readI32(value)}]`);
+    case 'wait-status':
+      return show.orPointer(value, () => (result === 0 ? show.pointer(value) : show.waitStatus(memory.readI32(value))));
     case 'unsigned-out':
       return show.orPointer(value, () => `[${memory.readU32(value)}]`);
     case 'pair-out':

@@ -407,6 +407,13 @@ export const structures = {
     ['ws_xpixel', 'unsigned short'],
     ['ws_ypixel', 'unsigned short'],
   ]),
+  /** The kernel's `struct sigaction`; the host's has the same fields, but only the guest's is ever read. */
+  rtSigaction: new Structure([
+    ['sa_handler', 'pointer'],
+    ['sa_flags', 'unsigned long'],
+    ['sa_restorer', 'pointer'],
+    ['sa_mask', 'unsigned int', 2],
+  ]),
   /** `sigval` is a pointer's width; the thread id is the first word of the union behind. 64 bytes in all. */
   sigevent: new Structure([...notification, ['_pad', 'int', 12]], [...notification, ['_pad', 'int', 11]]),
   mqAttr: new Structure([

@@ -1,7 +1,7 @@
 /** Values as strace writes them: strings, addresses, flags, descriptors, structures. */
 import type { GuestMemory } from '../../memory/guest-memory.js';
 import { GuestTrap } from '../../memory/trap.js';
-import { enumerationText, flagsText } from '../constants/flags.js';
+import { enumerationText, flagsText } from '../constants/flag-text.js';
 import { AT_FDCWD } from '../files.js';
 import { structures, type StructureName } from '../structures.js';
 
@@ -9,6 +9,7 @@ import { structures, type StructureName } from '../structures.js';
 export const STRING_LIMIT = 32;
 /** Elements of an array that are shown. */
 const ARRAY_LIMIT = 32;
+const SA_RESTORER = 0x04000000;
 
 const ESCAPES = new Map<number, string>([
   [0x22, '\\"'],
@@ -126,6 +127,16 @@ export function signalName(signal: number): string {
   return name.startsWith('0x') ? String(signal) : name;
 }
 
+/** `[{WIFEXITED(s) && WEXITSTATUS(s) == 0}]`. */
+export function waitStatus(status: number): string {
+  const signal = status & 0x7f;
+  if (status === 0xffff) return '[{WIFCONTINUED(s)}]';
+  if (signal === 0) return `[{WIFEXITED(s) && WEXITSTATUS(s) == ${(status >> 8) & 0xff}}]`;
+  if (signal === 0x7f) return `[{WIFSTOPPED(s) && WSTOPSIG(s) == ${signalName((status >> 8) & 0xff)}}]`;
+  const core = status & 0x80 ? ' && WCOREDUMP(s)' : '';
+  return `[{WIFSIGNALED(s) && WTERMSIG(s) == ${signalName(signal)}${core}}]`;
+}
+
 /** `makedev(0x8, 0x1)` for the encoding that stat and mknod use. */
 export function device(value: number): string {
   const low = value >>> 0;
@@ -163,6 +174,15 @@ const special: Partial<Record<StructureName, (values: Values) => string>> = {
   flock64: (values) => lockText(values),
   rusage: (values) =>
     `{ru_utime=${timeText(values, 'ru_utime', 'tv_usec')}, ru_stime=${timeText(values, 'ru_stime', 'tv_usec')}, ...}`,
+  rtSigaction: (values) => {
+    const [low, high] = values['sa_mask'] as [number, number];
+    const handler = Number(values['sa_handler']);
+    const flags = Number(values['sa_flags']);
+    const restorer = flags & SA_RESTORER ? `, sa_restorer=${hex(Number(values['sa_restorer']))}` : '';
+    const name = handler === 0 ? 'SIG_DFL' : handler === 1 ? 'SIG_IGN' : hex(handler);
+    const mask = signalSet((BigInt(high) << 32n) | BigInt(low));
+    return `{sa_handler=${name}, sa_mask=${mask}, sa_flags=${flagsText('signalAction', flags)}${restorer}}`;
+  },
   openHow: (values) =>
     `{flags=${flagsText('open', Number(values['flags']))}, mode=${octal(Number(values['mode']))}, resolve=${hex(Number(values['resolve']))}}`,
 };

@@ -51,6 +51,8 @@ export type ArgumentKind =
   | 'int-out'
   | 'int-in'
   | 'pair-out'
+  /** `int *` that `wait` writes. */
+  | 'wait-status'
   | 'int64-inout'
   | 'unsigned-out'
   /** A set of descriptors (`select`), the highest + 1 in argument 0. */

@@ -275,8 +275,8 @@ export const processCalls: readonly SyscallDeclaration[] = [
       return typeof resolved === 'number' ? resolved : execute(process, resolved, argv, envp);
     },
   ),
-  declare('wait4', ['int', 'int-out', 'flags:wait', 'out:rusage'], 'int', wait),
-  declare('waitpid', ['int', 'int-out', 'flags:wait'], 'int', (process, pid, status, options) =>
+  declare('wait4', ['int', 'wait-status', 'flags:wait', 'out:rusage'], 'int', wait),
+  declare('waitpid', ['int', 'wait-status', 'flags:wait'], 'int', (process, pid, status, options) =>
     wait(process, pid, status, options, 0),
   ),
   declare('waitid', ['enum:waitId', 'int', 'pointer', 'flags:wait', 'out:rusage'], 'int', waitId),

@@ -281,7 +281,7 @@ function sigaltstack(process: LinuxProcess, address: number, oldAddress: number)
 export const signalCalls: readonly SyscallDeclaration[] = [
   declare('signal', ['signal', 'pointer'], 'hex', signal),
   declare('sigaction', ['signal', 'pointer', 'pointer'], 'int', sigaction),
-  declare('rt_sigaction', ['signal', 'pointer', 'pointer', 'unsigned'], 'int', rtSigaction),
+  declare('rt_sigaction', ['signal', 'in:rtSigaction', 'out:rtSigaction', 'unsigned'], 'int', rtSigaction),
   declare('sigprocmask', ['enum:signalHow', 'signal-set32', 'pointer'], 'int', sigprocmask),
   declare('rt_sigprocmask', ['enum:signalHow', 'signal-set', 'signal-set-out', 'unsigned'], 'int', rtSigprocmask),
   declare('sgetmask', [], 'hex', (process) => Number(process.thread.signalMask & 0xffffffffn) | 0),

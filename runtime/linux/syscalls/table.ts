@@ -1,24 +1,24 @@
 /** All system calls by number, gathered from their families. */
-import { attributeCalls } from './attributes.js';
+import { attributeCalls } from './files/attributes.js';
 import { idCalls } from './ids.js';
 import { processCalls } from './process.js';
 import { priorityCalls } from './priority.js';
 import { signalCalls } from './signal.js';
 import type { SyscallDeclaration } from './declare.js';
-import { directoryCalls } from './directories.js';
-import { fcntlCalls } from './fcntl.js';
-import { fileCalls } from './files.js';
-import { infoCalls } from './info.js';
-import { ioctlCalls } from './ioctl.js';
-import { ipcCalls } from './ipc.js';
+import { directoryCalls } from './files/directories.js';
+import { fcntlCalls } from './files/fcntl.js';
+import { fileCalls } from './files/descriptors.js';
+import { infoCalls } from './system/info.js';
+import { ioctlCalls } from './files/ioctl.js';
+import { ipcCalls } from './communication/ipc.js';
 import { memoryCalls } from './memory.js';
-import { miscellaneousCalls } from './misc.js';
-import { pollCalls } from './poll.js';
-import { socketCalls } from './sockets.js';
-import { statCalls } from './stat.js';
-import { timeCalls } from './time.js';
-import { timerCalls } from './timers.js';
-import { transferCalls } from './transfer.js';
+import { miscellaneousCalls } from './system/misc.js';
+import { pollCalls } from './communication/poll.js';
+import { socketCalls } from './communication/sockets.js';
+import { statCalls } from './files/stat.js';
+import { timeCalls } from './system/time.js';
+import { timerCalls } from './system/timers.js';
+import { transferCalls } from './files/transfer.js';
 
 /** Families by the title that the documentation gives them. */
 export const syscallFamilies: Readonly<Record<string, readonly SyscallDeclaration[]>> = {

@@ -1,15 +1,15 @@
 /** System V shared memory, semaphores and message queues, by the direct calls and by `ipc`, the only way on older kernels. */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import { MapFlag, Protection } from '../constants/memory.js';
-import { SyscallFailure } from '../failure.js';
-import type { Structure } from '../layout.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { structures } from '../structures.js';
-import { readable, readStructure, writable, writableStructure, writeStructure } from './access.js';
-import { declare, type SyscallDeclaration } from './declare.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import { MapFlag, Protection } from '../../constants/memory.js';
+import { SyscallFailure } from '../../failure.js';
+import type { Structure } from '../../layout.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { structures } from '../../structures.js';
+import { readable, readStructure, writable, writableStructure, writeStructure } from '../access.js';
+import { declare, type SyscallDeclaration } from '../declare.js';
 
 /** Asks for the structures with 32-bit ids; it is what every C library since 1999 asks for, and always meant here. */
 const IPC_64 = 0x100;

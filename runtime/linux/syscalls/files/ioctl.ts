@@ -2,13 +2,13 @@
  * `ioctl`: terminals, descriptors, cloning of file contents. Requests that are not listed answer ENOTTY: their argument's form is
  * unknown, and a pointer must not reach the host unconverted.
  */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { writableStructure } from './access.js';
-import { declare, type SyscallDeclaration } from './declare.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { writableStructure } from '../access.js';
+import { declare, type SyscallDeclaration } from '../declare.js';
 
 /** How a request's third argument travels. Structures in this list are the same for 32 and 64 bits. */
 type Argument =

@@ -1,12 +1,12 @@
 /** What a file or file system is: stat in all its ages, statx, access, readlink, statfs. */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import { AT_FDCWD } from '../files.js';
-import type { Structure } from '../layout.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { structures } from '../structures.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import { AT_FDCWD } from '../../files.js';
+import type { Structure } from '../../layout.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { structures } from '../../structures.js';
 import {
   clampLength,
   hostPath,
@@ -15,8 +15,8 @@ import {
   writable,
   writableStructure,
   writeStructure,
-} from './access.js';
-import { declare, type SyscallDeclaration } from './declare.js';
+} from '../access.js';
+import { declare, type SyscallDeclaration } from '../declare.js';
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const OVERFLOW_ID16 = 65534;

@@ -1,13 +1,13 @@
 /** `fcntl`: descriptor flags, owners, and record locks whose structure has 32-bit or 64-bit offsets. */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import type { Structure } from '../layout.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { structures } from '../structures.js';
-import { readStructure, writableStructure, writeStructure } from './access.js';
-import { declare, type SyscallDeclaration } from './declare.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import type { Structure } from '../../layout.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { structures } from '../../structures.js';
+import { readStructure, writableStructure, writeStructure } from '../access.js';
+import { declare, type SyscallDeclaration } from '../declare.js';
 
 const Command = {
   F_DUPFD: 0,

@@ -1,12 +1,12 @@
 /** Names in directories: making, removing and renaming them, reading directories, the working directory, modes and owners. */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import { AT_FDCWD, COOKIE_BASE, type DirectoryState } from '../files.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { hostPath, readPath } from './access.js';
-import { declare, type SyscallDeclaration } from './declare.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import { AT_FDCWD, COOKIE_BASE, type DirectoryState } from '../../files.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { hostPath, readPath } from '../access.js';
+import { declare, type SyscallDeclaration } from '../declare.js';
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_SYMLINK_FOLLOW = 0x400;

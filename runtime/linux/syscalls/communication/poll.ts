@@ -1,14 +1,14 @@
 /** Waiting for descriptors: poll, select and epoll in their variants, eventfd, signalfd, inotify. */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import { SyscallFailure } from '../failure.js';
-import type { Structure } from '../layout.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { structures } from '../structures.js';
-import { hostPath, readStructure, writableStructure, writeStructure } from './access.js';
-import { declare, type SyscallDeclaration, type SyscallFunction } from './declare.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import { SyscallFailure } from '../../failure.js';
+import type { Structure } from '../../layout.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { structures } from '../../structures.js';
+import { hostPath, readStructure, writableStructure, writeStructure } from '../access.js';
+import { declare, type SyscallDeclaration, type SyscallFunction } from '../declare.js';
 
 const POLLNVAL = 0x20;
 const IN_DONT_FOLLOW = 0x02000000;

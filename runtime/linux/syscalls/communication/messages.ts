@@ -2,15 +2,15 @@
  * `sendmsg` and `recvmsg`: the header, the vector and the control messages have other sizes and alignment for 64 bits, and
  * descriptors sent in control messages are the guest's on one side and the host's on the other.
  */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import { SyscallFailure } from '../failure.js';
-import type { Structure } from '../layout.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { structures } from '../structures.js';
-import { hostVector, readable, writable } from './access.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import { SyscallFailure } from '../../failure.js';
+import type { Structure } from '../../layout.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { structures } from '../../structures.js';
+import { hostVector, readable, writable } from '../access.js';
 
 const { msghdr } = structures;
 const GUEST_HEADER = structures.cmsghdr.i386.size;

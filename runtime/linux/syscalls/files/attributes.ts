@@ -1,10 +1,10 @@
 /** Extended attributes of files. */
-import { syscall } from '../../host/libc.js';
-import { Host } from '../constants/host-syscalls.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { clampLength, hostPath, readable, writable } from './access.js';
-import { declare, type ArgumentKind, type SyscallDeclaration } from './declare.js';
+import { syscall } from '../../../host/libc.js';
+import { Host } from '../../constants/host-syscalls.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { clampLength, hostPath, readable, writable } from '../access.js';
+import { declare, type ArgumentKind, type SyscallDeclaration } from '../declare.js';
 
 /** What the first argument names: a path, a path whose last link is not followed, or a descriptor. */
 type Target = 'path' | 'link' | 'fd';

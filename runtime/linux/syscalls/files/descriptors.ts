@@ -1,12 +1,12 @@
 /** Opening, closing, reading, writing and duplicating file descriptors. */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import { SyscallFailure } from '../failure.js';
-import { AT_FDCWD, COOKIE_BASE } from '../files.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import { SyscallFailure } from '../../failure.js';
+import { AT_FDCWD, COOKIE_BASE } from '../../files.js';
 import { seekExact } from './directories.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
 import {
   clampLength,
   hostPath,
@@ -17,8 +17,8 @@ import {
   readPath,
   translatePath,
   writable,
-} from './access.js';
-import { declare, type SyscallDeclaration } from './declare.js';
+} from '../access.js';
+import { declare, type SyscallDeclaration } from '../declare.js';
 
 const SEEK_SET = 0;
 const O_CREAT = 0o100;

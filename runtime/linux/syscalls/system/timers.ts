@@ -1,10 +1,10 @@
 /** POSIX timers and message queues: host objects whose structures have other sizes. */
-import { syscall } from '../../host/libc.js';
-import { Host } from '../constants/host-syscalls.js';
-import type { Structure } from '../layout.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { structures } from '../structures.js';
+import { syscall } from '../../../host/libc.js';
+import { Host } from '../../constants/host-syscalls.js';
+import type { Structure } from '../../layout.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { structures } from '../../structures.js';
 import {
   callWithStructure,
   clampLength,
@@ -13,8 +13,8 @@ import {
   readStructure,
   writable,
   writableStructure,
-} from './access.js';
-import { declare, type SyscallDeclaration, type SyscallFunction } from './declare.js';
+} from '../access.js';
+import { declare, type SyscallDeclaration, type SyscallFunction } from '../declare.js';
 
 const { itimerspec, itimerspec64, mqAttr, sigevent, timespec, timespec64 } = structures;
 

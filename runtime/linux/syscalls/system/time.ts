@@ -2,14 +2,14 @@
  * Clocks, sleeping and file times. Each call exists twice: with the 32-bit `timespec` and, since Linux 5.1, with the 64-bit one
  * (`*_time64`); one function serves both, given the structure.
  */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import { AT_FDCWD } from '../files.js';
-import type { Structure } from '../layout.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { structures } from '../structures.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import { AT_FDCWD } from '../../files.js';
+import type { Structure } from '../../layout.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { structures } from '../../structures.js';
 import {
   callWithStructure,
   hostPath,
@@ -18,8 +18,8 @@ import {
   writable,
   writableStructure,
   writeStructure,
-} from './access.js';
-import { declare, type SyscallDeclaration } from './declare.js';
+} from '../access.js';
+import { declare, type SyscallDeclaration } from '../declare.js';
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const TIMER_ABSTIME = 1;

@@ -1,10 +1,10 @@
 /** Moving bytes between descriptors inside the kernel: sendfile, splice, tee, copy_file_range. */
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { hostVector, writableStructure } from './access.js';
-import { declare, type SyscallDeclaration } from './declare.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { hostVector, writableStructure } from '../access.js';
+import { declare, type SyscallDeclaration } from '../declare.js';
 
 /** The position is `off_t` of 32 bits. */
 function sendfile(process: LinuxProcess, out: number, input: number, position: number, count: number): number {

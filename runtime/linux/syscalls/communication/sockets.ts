@@ -1,13 +1,13 @@
 /** Sockets, by the direct system calls and by `socketcall`, which is all that older C libraries use on i386. */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { structures } from '../structures.js';
-import { clampLength, readable, readStructure, writable, writableStructure, writeStructure } from './access.js';
-import { declare, type SyscallDeclaration, type SyscallFunction } from './declare.js';
-import { installPair } from './files.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { structures } from '../../structures.js';
+import { clampLength, readable, readStructure, writable, writableStructure, writeStructure } from '../access.js';
+import { declare, type SyscallDeclaration, type SyscallFunction } from '../declare.js';
+import { installPair } from '../files/descriptors.js';
 import { receiveMessage, receiveMessages, sendMessage, sendMessages } from './messages.js';
 
 const SOL_SOCKET = 1;

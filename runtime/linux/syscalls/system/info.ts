@@ -1,13 +1,13 @@
 /** What the machine and the process are: names, memory, limits, use of resources, random bytes, scheduling. */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import { RESOURCE_NOFILE } from '../files.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { structures } from '../structures.js';
-import { callWithStructure, clampLength, readable, writable, writableStructure, writeStructure } from './access.js';
-import { declare, type SyscallDeclaration } from './declare.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import { RESOURCE_NOFILE } from '../../files.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { structures } from '../../structures.js';
+import { callWithStructure, clampLength, readable, writable, writableStructure, writeStructure } from '../access.js';
+import { declare, type SyscallDeclaration } from '../declare.js';
 
 const INFINITY32 = 0xffffffff;
 const INFINITY64 = 0xffff_ffff_ffff_ffffn;

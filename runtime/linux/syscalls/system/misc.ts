@@ -1,12 +1,12 @@
 /** Mounts, file handles and what else passes through; and the calls that answer ENOSYS, each with its reason. */
-import { syscall } from '../../host/libc.js';
-import { Errno } from '../constants/errno.js';
-import { Host } from '../constants/host-syscalls.js';
-import type { SyscallName } from '../constants/syscalls.js';
-import type { LinuxProcess } from '../process.js';
-import { scratch } from '../scratch.js';
-import { hostPath, readable, writable, writableStructure } from './access.js';
-import { declare, refuse, type SyscallDeclaration } from './declare.js';
+import { syscall } from '../../../host/libc.js';
+import { Errno } from '../../constants/errno.js';
+import { Host } from '../../constants/host-syscalls.js';
+import type { SyscallName } from '../../constants/syscalls.js';
+import type { LinuxProcess } from '../../process.js';
+import { scratch } from '../../scratch.js';
+import { hostPath, readable, writable, writableStructure } from '../access.js';
+import { declare, refuse, type SyscallDeclaration } from '../declare.js';
 
 const AT_SYMLINK_FOLLOW = 0x400;
 const UMOUNT_NOFOLLOW = 8;
