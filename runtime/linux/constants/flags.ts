@@ -390,6 +390,7 @@ export const flagTables = {
       SA_SIGINFO: 4,
       SA_ONSTACK: 0x8000000,
       SA_RESTART: 0x10000000,
+      SA_RESTORER: 0x4000000,
       SA_NODEFER: 0x40000000,
       SA_RESETHAND: 0x80000000,
     },
