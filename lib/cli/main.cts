@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --single-threaded --no-maglev --max-optimized-bytecode-size=1000000
 /**
  * The command `bridge86`. The first line starts Node with the flag that fork needs and that cannot be set later, and with those
- * that generated code needs (runtime/engine/v8-flags.cts).
+ * that generated code needs (runtime/engine/v8-flags.ts).
  *
  * A run must start quickly: loading a hundred modules and compiling them takes longer than a small guest program. So `run-main` is
  * loaded as the one file that the build has made of it, with V8's compiled code of an earlier run; yargs is loaded only where
@@ -12,7 +12,6 @@ import nodeModule = require('node:module');
 import os = require('node:os');
 import path = require('node:path');
 import vm = require('node:vm');
-import flags = require('../../runtime/engine/v8-flags.cjs');
 import type * as RunMain from './run-main.js' with { 'resolution-mode': 'import' };
 
 /** Written by the build beside this file (tools/finish-build.js). Its first line is a comment with the digest of the rest. */
@@ -45,7 +44,8 @@ function loadBundle(): Bundle | undefined {
   } catch {
     return undefined;
   }
-  const digest = DIGEST_LINE.exec(source)?.[1];
+  // V8 accepts code only under the flags that it was made with, and without these they change on the way.
+  const digest = process.execArgv.includes('--no-maglev') ? DIGEST_LINE.exec(source)?.[1] : undefined;
   const cacheFile = digest === undefined ? undefined : cachePath(digest);
   const cachedData = cacheFile === undefined ? undefined : readPrivateFile(cacheFile);
   const script = new vm.Script(`(function (module, exports, require, __filename, __dirname) {${source}\n})`, {
@@ -131,7 +131,6 @@ const YARGS_OPTIONS = new Set(['-h', '--help', '--version']);
 async function main(args: readonly string[]): Promise<void> {
   const first = args[0];
   if (first !== undefined && !YARGS_COMMANDS.has(first) && !YARGS_OPTIONS.has(first)) {
-    flags.setV8Flags();
     const bundle = loadBundle();
     const { runMain } = bundle?.exports ?? (await import('./run-main.js'));
     if (runMain(args, bundle?.saveCompiledCode) !== 'help') return;

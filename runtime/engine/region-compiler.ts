@@ -11,7 +11,7 @@ import { FLAG_BITS, flagBits, OTHER_BITS, removeDeadPuts } from '../../translato
 import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
-import { setV8Flags } from './v8-flags.cjs';
+import { setV8Flags } from './v8-flags.js';
 
 export interface RegionCompilerOptions {
   /** Blocks in a region at most; 1 gives one function a block. */

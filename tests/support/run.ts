@@ -29,8 +29,9 @@ export const ENVIRONMENT = { PATH: '/usr/bin:/bin', HOME: '/nonexistent', LC_ALL
 
 export function runProgram(command: string, args: readonly string[], settings: RunSettings = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      env: settings.environment ?? ENVIRONMENT,
+    // By env, because tap adds variables of its own to what its tests spawn, and with them a hook to every Node.
+    const variables = Object.entries(settings.environment ?? ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
+    const child = spawn('env', ['-i', ...variables, command, ...args], {
       cwd: settings.directory,
       stdio: [settings.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
