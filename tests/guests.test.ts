@@ -9,6 +9,7 @@ import {
   GUEST_CASES,
   guestPath,
   inScratchDirectory,
+  outputOf,
   readExpected,
   runNatively,
   runsNatively,
@@ -30,9 +31,9 @@ for (const test of GUEST_CASES) {
     t.ok(wanted, 'a result is recorded (npm run record:guests)');
     // A dynamically linked program's own kernel-run needs the host's C library.
     if (native && !(test.dynamic && !existsSync('/lib/ld-linux.so.2'))) {
-      const { status, stdout } = await runNatively(test);
-      t.equal(status, wanted.status, 'status of a native run');
-      t.equal(stdout.toString('latin1'), wanted.stdout, 'output of a native run');
+      const outcome = await runNatively(test);
+      t.equal(outcome.status, wanted.status, 'status of a native run');
+      t.equal(outputOf(outcome), wanted.stdout, 'output of a native run');
     }
     for (const engine of ['interpret', 'block']) {
       await inScratchDirectory(async (directory) => {
@@ -48,7 +49,7 @@ for (const test of GUEST_CASES) {
         t.notOk(got.timedOut, `${engine}: ends in time`);
         t.equal(got.status, wanted.status, `${engine}: status; ${got.stderr.slice(0, 300)}`);
         t.equal(got.signal, wanted.signal, `${engine}: signal`);
-        t.equal(got.stdout.toString('latin1'), wanted.stdout, `${engine}: output`);
+        t.equal(outputOf(got), wanted.stdout, `${engine}: output`);
         t.notMatch(got.stderr, /\n\s+at |internal error/, `${engine}: no JavaScript error`);
         if (wanted.signal && /^faults (?!kill|term|abort)/.test(name)) {
           t.match(got.stderr, /^bridge86: .*/, `${engine}: one line tells of the signal`);

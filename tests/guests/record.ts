@@ -5,6 +5,7 @@ import {
   type Expected,
   EXPECTED_FILE,
   GUEST_CASES,
+  outputOf,
   runNatively,
   runsNatively,
 } from '../support/guest-cases.js';
@@ -15,8 +16,9 @@ if (!(await runsNatively())) {
 }
 const expected: Record<string, Expected> = {};
 for (const test of GUEST_CASES) {
-  const { status, signal, stdout } = await runNatively(test);
-  expected[caseName(test)] = { status, signal, stdout: stdout.toString('latin1') };
+  const outcome = await runNatively(test);
+  const { status, signal } = outcome;
+  expected[caseName(test)] = { status, signal, stdout: outputOf(outcome) };
 }
 writeFileSync(EXPECTED_FILE, `${JSON.stringify(expected, null, 1)}\n`);
 console.log(`${Object.keys(expected).length} results recorded`);

@@ -82,6 +82,9 @@ export const settingsOf = (test: GuestCase): RunSettings => ({
   ...(test.input === undefined ? {} : { input: test.input }),
 });
 
+/** A guest's output as text (one char a byte), without what depends on where the project lies. */
+export const outputOf = ({ stdout }: Outcome): string => stdout.toString('latin1').replaceAll(GUESTS, 'GUESTS');
+
 /** Runs `action` in an empty directory of its own. */
 export async function inScratchDirectory<T>(action: (directory: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'bridge86-test-'));
