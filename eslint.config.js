@@ -61,7 +61,6 @@ export default tseslint.config(
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
-      '@typescript-eslint/only-throw-error': ['error', { allow: [{ from: 'file', name: 'GuestTrap' }] }],
     },
   },
   // `runtime/host` after `runtime`: for its files the stricter rule holds.
