@@ -1,4 +1,4 @@
-/** `--dump in_asm,ir,js`: what is translated, on standard error, as it is translated. */
+/** `--dump in_asm,ir,js,wasm`: what is translated, on standard error, as it is translated. */
 import { disassemble } from '../../translator/disasm.js';
 import type { DecodedInstruction } from '../../translator/decode/decoder.js';
 import { printIr } from '../../translator/ir/print.js';
@@ -30,11 +30,12 @@ export function dumpHooks(options: RunOptions, guest: LinuxProcess): DumpHooks {
       }
     };
   }
-  if (kinds.has('js')) {
-    hooks.onCompiled = (name, source) => {
+  if (kinds.has('js') || kinds.has('wasm')) {
+    hooks.onCompiled = (name, source, language) => {
+      if (!kinds.has(language)) return;
       // Generated functions are named by symbol and address.
       const address = /_([0-9a-f]{1,8})$/.exec(name)?.[1];
-      if (address === undefined || wanted(Number.parseInt(address, 16))) guest.report(`js: ${name}\n${source}\n`);
+      if (address === undefined || wanted(Number.parseInt(address, 16))) guest.report(`${language}: ${name}\n${source}\n`);
     };
   }
   return hooks;

@@ -5,11 +5,12 @@
  */
 import type { Options } from 'yargs';
 import type { CpuModelName } from '../../runtime/cpu/cpuid.js';
-import type { EngineKind } from '../../runtime/engine/engine.js';
+import type { BackendKind, EngineKind } from '../../runtime/engine/engine.js';
 import { ExitStatus, Failure } from './failure.js';
 
 export const ENGINES = ['interpret', 'block', 'region', 'lockstep'] as const satisfies readonly EngineKind[];
-export const DUMPS = ['in_asm', 'ir', 'js'] as const;
+export const BACKENDS = ['js', 'wasm', 'auto'] as const satisfies readonly BackendKind[];
+export const DUMPS = ['in_asm', 'ir', 'js', 'wasm'] as const;
 export type DumpKind = (typeof DUMPS)[number];
 export const CPU_MODELS = ['486', 'pentium3', 'core2', 'nehalem', 'max'] as const satisfies readonly CpuModelName[];
 
@@ -21,6 +22,7 @@ export const RUN_OPTIONS = {
   argv0: { describe: "the program's argv[0]", type: 'string' },
   strace: { describe: 'print every system call with its arguments and result', type: 'boolean' },
   engine: { describe: 'how the guest is executed', choices: ENGINES, default: 'block' },
+  backend: { describe: 'what generated code is written in', choices: BACKENDS, default: 'js' },
   dump: { describe: `print what is translated: ${DUMPS.join(',')}`, type: 'string' },
   'dump-range': { describe: 'only translations in LO-HI (hexadecimal) or of a SYMBOL', type: 'string' },
   stats: { describe: 'print statistics at the end', type: 'boolean' },
@@ -38,6 +40,7 @@ export interface RunOptions {
   argv0: string | undefined;
   strace: boolean;
   engine: EngineKind;
+  backend: BackendKind;
   dump: DumpKind[];
   dumpRange: string | undefined;
   stats: boolean;
@@ -83,6 +86,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     argv0: undefined,
     strace: false,
     engine: RUN_OPTIONS.engine.default,
+    backend: RUN_OPTIONS.backend.default,
     dump: [],
     dumpRange: undefined,
     stats: false,
@@ -142,6 +146,9 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
       break;
     case 'engine':
       options.engine = oneOf(shown, value, ENGINES);
+      break;
+    case 'backend':
+      options.backend = oneOf(shown, value, BACKENDS);
       break;
     case 'dump':
       options.dump = value.split(',').map((kind) => oneOf(shown, kind, DUMPS));

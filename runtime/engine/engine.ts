@@ -16,6 +16,8 @@ import { Block, CodeCache, DroppedBlock, type CompiledFunction } from './code-ca
 import { createEnvironment, type Environment } from './environment.js';
 
 export type EngineKind = 'interpret' | 'block' | 'region' | 'lockstep';
+/** What generated code is written in; `auto`: WebAssembly where it is the faster one. */
+export type BackendKind = 'js' | 'wasm' | 'auto';
 
 /** Why the engine came back. `interrupt`: eip is after the instruction; `trap`: eip is the instruction's. */
 export type EngineEvent =
@@ -50,6 +52,8 @@ export interface Compiler {
 
 export interface EngineOptions {
   readonly kind: EngineKind;
+  /** Default: js. */
+  readonly backend?: BackendKind;
   readonly cpuModel?: CpuModelName;
   /** Seed of rdrand and rdseed; without it they are random. */
   readonly seed?: number;
@@ -57,7 +61,7 @@ export interface EngineOptions {
   readonly symbolAt?: (address: number) => string | undefined;
   /** Told of every block that is translated for the first time, for `--dump`. */
   readonly onBlock?: (instructions: readonly DecodedInstruction[]) => void;
-  readonly onCompiled?: (name: string, source: string) => void;
+  readonly onCompiled?: (name: string, source: string, language: 'js' | 'wasm') => void;
 }
 
 /** Longest translation block, in instructions. */

@@ -11,7 +11,9 @@ import { FLAG_BITS, flagBits, OTHER_BITS, removeDeadPuts } from '../../translato
 import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
+import { Unsupported } from '../../translator/emit/wasm/emitter.js';
 import { setV8Flags } from './v8-flags.js';
+import { WasmBackend } from './wasm-backend.js';
 
 export interface RegionCompilerOptions {
   /** Blocks in a region at most; 1 gives one function a block. */
@@ -35,6 +37,7 @@ export class RegionCompiler implements Compiler {
   private readonly queue: Block[] = [];
   private readonly links = new Map<number, Link>();
   private readonly declaredLinks = new Set<number>();
+  private readonly wasm: WasmBackend | undefined;
   private serial = 0;
 
   constructor(
@@ -44,6 +47,7 @@ export class RegionCompiler implements Compiler {
   ) {
     this.threshold = options.threshold;
     setV8Flags();
+    if ((engineOptions.backend ?? 'js') !== 'js') this.wasm = new WasmBackend(dispatcher);
     const links = this.links;
     const install = dispatcher.environment.evaluate('let linkTo; (function (f) { linkTo = f; })', 'bridge86:links') as (
       f: (address: number) => Link,
@@ -67,10 +71,51 @@ export class RegionCompiler implements Compiler {
     const sources: { block: Block; source: RegionSource }[] = [];
     for (const block of this.queue) {
       if (block.compiled !== null || this.dispatcher.cache.find(block.pc) !== block) continue;
-      sources.push({ block, source: this.region(block) });
+      const graph = this.region(block);
+      const name = this.nameOf(block.pc >>> 0);
+      if (!this.addToModule(block, graph, name)) sources.push({ block, source: emitRegion(graph, name) });
     }
     this.queue.length = 0;
-    if (sources.length === 0) return;
+    this.finishModule(started);
+    if (sources.length > 0) this.finishScript(sources, process.hrtime.bigint());
+  }
+
+  /** Is the region's code in the WebAssembly module under construction now? */
+  private addToModule(block: Block, graph: RegionGraph, name: string): boolean {
+    if (!this.wasm) return false;
+    try {
+      this.wasm.add(block, graph, name);
+      return true;
+    } catch (error) {
+      if (error instanceof Unsupported) return false;
+      throw error;
+    }
+  }
+
+  private finishModule(started: bigint): void {
+    const { wasm } = this;
+    if (!wasm || wasm.isEmpty) return;
+    const translated = process.hrtime.bigint();
+    const { onCompiled } = this.engineOptions;
+    const { functions, bytes } = wasm.finish(onCompiled && ((name, text) => onCompiled(name, text, 'wasm')));
+    for (const { block, compiled } of functions) {
+      this.install(block, compiled);
+      const address = block.pc;
+      wasm.link(address, compiled);
+      const unlink = block.onDrop;
+      block.onDrop = () => {
+        unlink?.();
+        wasm.unlink(address);
+      };
+    }
+    const { statistics } = this.dispatcher;
+    statistics.compiledFunctions += functions.length;
+    statistics.compiledBytes += bytes;
+    statistics.translateMilliseconds += Number(translated - started) / 1e6;
+    statistics.evaluateMilliseconds += Number(process.hrtime.bigint() - translated) / 1e6;
+  }
+
+  private finishScript(sources: readonly { block: Block; source: RegionSource }[], started: bigint): void {
     const texts: string[] = [];
     for (const { source } of sources) {
       for (const address of source.links) {
@@ -86,7 +131,7 @@ export class RegionCompiler implements Compiler {
     const { statistics, environment } = this.dispatcher;
     const functions = environment.evaluate(text, `bridge86:region${this.serial++}`) as CompiledFunction[];
     sources.forEach(({ block, source }, index) => {
-      this.engineOptions.onCompiled?.(source.name, source.text);
+      this.engineOptions.onCompiled?.(source.name, source.text, 'js');
       this.install(block, functions[index]!);
     });
     statistics.compiledFunctions += sources.length;
@@ -106,7 +151,7 @@ export class RegionCompiler implements Compiler {
     };
   }
 
-  private region(entry: Block): RegionSource {
+  private region(entry: Block): RegionGraph {
     const { cache } = this.dispatcher;
     const nodes = new Map<number, RegionNode>();
     const worklist: Block[] = [entry];
@@ -137,7 +182,7 @@ export class RegionCompiler implements Compiler {
     });
     for (const block of looked) cache.watchAll(block, entry);
     for (const { ir } of graph.nodes) cache.watchAll(ir, entry);
-    return emitRegion(graph, this.nameOf(entry.pc >>> 0));
+    return graph;
   }
 
   /**

@@ -230,7 +230,7 @@ function negate(condition: string): string {
 }
 
 /** Variables that the region changes, and those that it uses at all (changed ones included), in state order. */
-function variablesOf(graph: RegionGraph): { dirty: Variable[]; used: Variable[] } {
+export function variablesOf(graph: RegionGraph): { dirty: Variable[]; used: Variable[] } {
   const dirty = new Set<Variable>();
   const used = new Set<Variable>();
   const seen = new Set<Value>();

@@ -63,6 +63,7 @@ function load(
 function engineOptions(options: RunOptions, guest: LinuxProcess): EngineOptions {
   return {
     kind: options.engine,
+    backend: options.backend,
     cpuModel: options.cpu ?? 'max',
     symbolAt: (address) => guest.symbols.symbolAt(address)?.name,
     ...(options.seed === undefined ? {} : { seed: options.seed }),

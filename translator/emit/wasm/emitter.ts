@@ -1,0 +1,436 @@
+/**
+ * From a block's IR statements to WebAssembly instructions, as `../javascript.ts` does for JavaScript. Values used once are
+ * computed where they are used; others, and results of loads, get a local that is free again when the block ends. The CPU
+ * state and the page table lie in the same memory as the guest's, at constant addresses.
+ */
+import {
+  argumentsOf,
+  countUses,
+  operandsOf,
+  variables,
+  type Statement,
+  type Terminator,
+  type Value,
+  type Variable,
+} from '../../ir/ir.js';
+import { pureOperations, type PureOperation, type WasmOperands } from '../../ir/ops.js';
+import { Page, PAGE_SHIFT } from '../../pages.js';
+import { PAGE_TABLE_ADDRESS } from '../../state.js';
+import type { ModuleBuilder } from './module.js';
+import type { PlainOpcode, ValueType } from './opcodes.js';
+import type { FunctionWriter } from './writer.js';
+
+type Get = Extract<Value, { op: 'get' }>;
+
+export interface WasmTarget {
+  /** The local of a variable. */
+  local(variable: Variable): number;
+  /** Leaves the function because a check at guest address `pc` failed. */
+  leave(pc: number): void;
+  /** Address of the thread's state block. */
+  readonly stateAddress: number;
+  /** Variables to write back before, and read again after, a helper that works on the whole state. */
+  readonly writeBack: readonly Variable[];
+  readonly reload: readonly Variable[];
+}
+
+/** A statement that this emitter has no code for: the region is for the JavaScript emitter. */
+export class Unsupported extends Error {}
+
+const LOAD = { 1: 'i32.load8_u', 2: 'i32.load16_u', 4: 'i32.load' } as const;
+const STORE = { 1: 'i32.store8', 2: 'i32.store16', 4: 'i32.store' } as const;
+/** Larger pieces first. */
+const COPIES = [
+  { bytes: 16, load: 'v128.load', store: 'v128.store' },
+  { bytes: 8, load: 'i64.load', store: 'i64.store' },
+  { bytes: 4, load: 'i32.load', store: 'i32.store' },
+  { bytes: 2, load: 'i32.load16_u', store: 'i32.store16' },
+  { bytes: 1, load: 'i32.load8_u', store: 'i32.store8' },
+] as const;
+const LARGEST_INLINE_COPY = 16;
+
+export class WasmEmitter {
+  private pc = 0;
+  private names = new Map<Value, number>();
+  private holders = new Map<Variable, Value>();
+  private saved: Get[] = [];
+  private position = 0;
+  /** Locals of each type for values of a block; `used` counts those taken in this block. */
+  private readonly pools: Partial<Record<ValueType, { locals: number[]; used: number }>> = {};
+
+  constructor(
+    readonly w: FunctionWriter,
+    private readonly module: ModuleBuilder,
+    private readonly target: WasmTarget,
+  ) {}
+
+  /** Emits a block's statements up to its terminator, which is the caller's to write. */
+  block(statements: readonly Statement[]): Terminator | undefined {
+    countUses(statements);
+    this.names.clear();
+    this.holders.clear();
+    this.saved = [];
+    for (const pool of Object.values(this.pools)) pool.used = 0;
+    const seen = new Set<Value>();
+    const collect = (value: Value): void => {
+      if (seen.has(value)) return;
+      seen.add(value);
+      if (value.op === 'get') this.saved.push(value);
+      for (const argument of argumentsOf(value)) collect(argument);
+    };
+    for (const statement of statements) for (const value of operandsOf(statement)) collect(value);
+    for (this.position = 0; this.position < statements.length; this.position++) {
+      const statement = statements[this.position]!;
+      if (statement.kind === 'jump' || statement.kind === 'branch' || statement.kind === 'stop') return statement;
+      this.statement(statement);
+    }
+    return undefined;
+  }
+
+  /** A local for the rest of the block. */
+  temporary(type: ValueType = 'i32'): number {
+    const pool = (this.pools[type] ??= { locals: [], used: 0 });
+    if (pool.used === pool.locals.length) pool.locals.push(this.w.local(type));
+    return pool.locals[pool.used++]!;
+  }
+
+  // Values ------------------------------------------------------------------------------------------------------------
+
+  /** Pushes an i32 value. Each call consumes one use of it. */
+  push(value: Value): void {
+    const { w } = this;
+    if (value.op === 'const') {
+      w.i32(value.value);
+      return;
+    }
+    const name = this.names.get(value);
+    if (name !== undefined) {
+      value.uses--;
+      w.get(name);
+      return;
+    }
+    if (value.op === 'get') {
+      value.uses--;
+      w.get(this.target.local(value.variable));
+      return;
+    }
+    const shared = value.uses > 1;
+    value.uses--;
+    this.compute(value);
+    if (shared) {
+      const local = this.temporary();
+      this.names.set(value, local);
+      w.tee(local);
+    }
+  }
+
+  /** Pushes something that is not zero where the value is not. */
+  pushCondition(value: Value): void {
+    if (!this.names.has(value) && value.uses <= 1 && 'args' in value) {
+      const [left, right] = value.args;
+      if ((value.op === 'ne' || value.op === 'eq') && right!.op === 'const' && right!.value === 0) {
+        value.uses--;
+        if (value.op === 'ne') this.pushCondition(left!);
+        else {
+          this.push(left!);
+          this.w.op('i32.eqz');
+        }
+        return;
+      }
+    }
+    this.push(value);
+  }
+
+  private compute(value: Value): void {
+    if (!('args' in value)) throw new Unsupported(`value ${value.op}`);
+    const operation: PureOperation = pureOperations[value.op];
+    const { args } = value;
+    if (typeof operation.wasm !== 'function') {
+      for (const argument of args) this.push(argument);
+      this.w.op(...operation.wasm);
+      return;
+    }
+    // Each operand is computed once, in order, before the first is pushed.
+    const pushes = args.map((argument) => this.repeatable(argument));
+    const { w } = this;
+    const operands: WasmOperands = {
+      push: (index) => pushes[index]!(),
+      op: (...names: readonly PlainOpcode[]) => w.op(...names),
+      i32: (constant) => w.i32(constant),
+      i64: (constant) => w.i64(constant),
+      local: (type) => this.temporary(type),
+      get: (local) => w.get(local),
+      tee: (local) => w.tee(local),
+    };
+    operation.wasm(operands);
+  }
+
+  /** Computes a value; the result pushes it any number of times within the statement. Consumes one use. */
+  repeatable(value: Value): () => void {
+    const { w } = this;
+    if (value.op === 'const') return () => w.i32(value.value);
+    let local = this.names.get(value);
+    if (local !== undefined) value.uses--;
+    else if (value.op === 'get') {
+      value.uses--;
+      local = this.target.local(value.variable);
+    } else {
+      value.uses--;
+      this.compute(value);
+      local = this.temporary();
+      this.names.set(value, local);
+      w.set(local);
+    }
+    const from = local;
+    return () => w.get(from);
+  }
+
+  // Statements ---------------------------------------------------------------------------------------------------------
+
+  private statement(statement: Exclude<Statement, Terminator>): void {
+    const { w, target } = this;
+    switch (statement.kind) {
+      case 'instruction':
+        this.pc = statement.pc;
+        return;
+      case 'removed':
+        return;
+      case 'put':
+        this.put(statement.variable, statement.value);
+        return;
+      case 'load': {
+        const address = this.repeatable(statement.address);
+        this.check(address, statement.size, statement.forWrite ? Page.write : Page.read);
+        if (statement.result.uses === 0) return;
+        address();
+        w.memory(LOAD[statement.size]);
+        this.nameResult(statement.result);
+        return;
+      }
+      case 'store': {
+        if (statement.checked) this.push(statement.address);
+        else {
+          const address = this.repeatable(statement.address);
+          const value = this.repeatable(statement.value);
+          this.check(address, statement.size, Page.write);
+          address();
+          value();
+          w.memory(STORE[statement.size]);
+          return;
+        }
+        this.push(statement.value);
+        w.memory(STORE[statement.size]);
+        return;
+      }
+      case 'probe':
+        this.check(this.repeatable(statement.address), statement.size, Page.write);
+        return;
+      case 'read': {
+        const offset = this.stateAddress(statement.slot, statement.offset);
+        w.memory(LOAD[statement.size], offset);
+        if (statement.result.uses === 0) w.op('drop');
+        else this.nameResult(statement.result);
+        return;
+      }
+      case 'write': {
+        const offset = this.stateAddress(statement.slot, statement.offset);
+        this.push(statement.value);
+        w.memory(STORE[statement.size], offset);
+        return;
+      }
+      case 'copyIn':
+      case 'copyOut':
+        this.copy(statement);
+        return;
+      case 'guard':
+        this.pushCondition(statement.condition);
+        w.open('if');
+        target.leave(this.pc);
+        w.close();
+        return;
+      case 'call':
+        this.call(statement);
+        return;
+      case 'callState': {
+        for (const argument of statement.args) this.push(argument);
+        this.saveOld(() => true);
+        for (const variable of [...this.holders.keys()]) this.forget(variable);
+        for (const variable of target.writeBack) this.storeVariable(variable);
+        const failed = this.temporary();
+        w.call(this.module.helper(statement.helper, statement.args.length, true));
+        w.set(failed);
+        for (const variable of target.reload) this.loadVariable(variable);
+        w.get(failed);
+        w.open('if');
+        target.leave(this.pc);
+        w.close();
+        return;
+      }
+      default:
+        throw new Unsupported(`statement ${statement.kind}`);
+    }
+  }
+
+  private call(statement: Extract<Statement, { kind: 'call' }>): void {
+    const { w, target } = this;
+    for (const argument of statement.args) this.push(argument);
+    for (const variable of statement.writes) {
+      this.saveOld((saved) => saved.variable === variable);
+      this.forget(variable);
+    }
+    const wanted = statement.trap !== undefined || statement.result !== undefined;
+    w.call(this.module.helper(statement.helper, statement.args.length, wanted));
+    if (statement.trap !== undefined) {
+      w.open('if');
+      target.leave(this.pc);
+      w.close();
+    } else if (statement.result) {
+      if (statement.result.uses > 0) this.nameResult(statement.result);
+      else w.op('drop');
+    }
+    for (const variable of statement.writes) this.loadVariable(variable);
+  }
+
+  /** Gives what is on the stack to the result of a statement. */
+  private nameResult(result: Value): void {
+    const local = this.temporary();
+    this.w.set(local);
+    this.names.set(result, local);
+  }
+
+  private put(variable: Variable, value: Value): void {
+    const place = this.target.local(variable);
+    if (value.op === 'get' && value.variable === variable && !this.names.has(value)) {
+      value.uses--;
+      return;
+    }
+    this.push(value);
+    this.saveOld((saved) => saved.variable === variable);
+    this.forget(variable);
+    this.w.set(place);
+    if (value.op !== 'const' && value.uses > 0 && !this.names.has(value)) {
+      this.names.set(value, place);
+      this.holders.set(variable, value);
+    }
+  }
+
+  /** A variable is about to change: a value that lives in it and is still needed moves to a local of its own. */
+  private forget(variable: Variable): void {
+    const holder = this.holders.get(variable);
+    this.holders.delete(variable);
+    if (!holder) return;
+    const place = this.target.local(variable);
+    if (this.names.get(holder) !== place) return;
+    if (holder.uses <= 0) {
+      this.names.delete(holder);
+      return;
+    }
+    this.names.set(holder, this.copyOf(place));
+  }
+
+  /** Values read from variables before this statement and still needed move to locals of their own. */
+  private saveOld(which: (saved: Get) => boolean): void {
+    for (const saved of this.saved) {
+      if (saved.uses > 0 && saved.at <= this.position && !this.names.has(saved) && which(saved)) {
+        this.names.set(saved, this.copyOf(this.target.local(saved.variable)));
+      }
+    }
+  }
+
+  private copyOf(local: number): number {
+    const copy = this.temporary();
+    this.w.get(local);
+    this.w.set(copy);
+    return copy;
+  }
+
+  // The CPU state -------------------------------------------------------------------------------------------------------
+
+  storeVariable(variable: Variable): void {
+    this.w.i32(0);
+    this.w.get(this.target.local(variable));
+    this.w.memory('i32.store', this.target.stateAddress + variables[variable]);
+  }
+  loadVariable(variable: Variable): void {
+    this.w.i32(0);
+    this.w.memory('i32.load', this.target.stateAddress + variables[variable]);
+    this.w.set(this.target.local(variable));
+  }
+  /** Pushes the base of a state field's address; the result is the offset of the access. */
+  stateAddress(slot: Value | undefined, offset: number): number {
+    const base = this.target.stateAddress + offset;
+    if (slot === undefined || slot.op === 'const') {
+      this.w.i32(0);
+      return slot ? base + slot.value : base;
+    }
+    this.push(slot);
+    return base;
+  }
+  storeState(field: number, value: () => void): void {
+    this.w.i32(0);
+    value();
+    this.w.memory('i32.store', this.target.stateAddress + field);
+  }
+
+  // Guest memory ----------------------------------------------------------------------------------------------------------
+
+  /** Leaves the region unless all of [address, address + size) has the permission. */
+  private check(address: () => void, size: number, permission: number): void {
+    const { w } = this;
+    this.pushPage(address, 0);
+    if (size > 1) {
+      this.pushPage(address, size - 1);
+      w.op('i32.and');
+    }
+    w.i32(permission);
+    w.op('i32.and', 'i32.eqz');
+    w.open('if');
+    this.target.leave(this.pc);
+    w.close();
+  }
+
+  /** Pushes the page table's byte for an address. */
+  private pushPage(address: () => void, offset: number): void {
+    const { w } = this;
+    address();
+    if (offset !== 0) {
+      w.i32(offset);
+      w.op('i32.add');
+    }
+    w.i32(PAGE_SHIFT);
+    w.op('i32.shr_u');
+    w.memory('i32.load8_u', PAGE_TABLE_ADDRESS);
+  }
+
+  private copy(statement: Extract<Statement, { kind: 'copyIn' | 'copyOut' }>): void {
+    const { w } = this;
+    const { bytes, slot } = statement;
+    const into = statement.kind === 'copyIn';
+    if (bytes > LARGEST_INLINE_COPY || slot.op !== 'const') {
+      if (into) this.push(slot);
+      this.push(statement.address);
+      if (!into) this.push(slot);
+      w.i32(bytes);
+      w.call(this.module.helper(into ? 'tryCopyIn' : 'tryCopyOut', 3, true));
+      w.open('if');
+      this.target.leave(this.pc);
+      w.close();
+      return;
+    }
+    const address = this.repeatable(statement.address);
+    this.check(address, bytes, into ? Page.read : Page.write);
+    const field = this.target.stateAddress + slot.value;
+    let done = 0;
+    for (const piece of COPIES) {
+      for (; bytes - done >= piece.bytes; done += piece.bytes) {
+        // The check made sure that the address does not wrap within the access, so that the offset may carry it.
+        if (into) w.i32(0);
+        else address();
+        if (into) address();
+        else w.i32(0);
+        w.memory(piece.load, into ? done : field + done);
+        w.memory(piece.store, into ? field + done : done);
+      }
+    }
+  }
+}

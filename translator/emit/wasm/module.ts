@@ -1,0 +1,146 @@
+/**
+ * A WebAssembly module in the binary format (WebAssembly core specification, 5.5): imported memory and table, imported
+ * helper functions, and functions of its own, all exported by name.
+ */
+import { ValueType } from './opcodes.js';
+import { FunctionWriter, writeUnsigned } from './writer.js';
+
+export interface Signature {
+  readonly parameters: readonly ValueType[];
+  readonly results: readonly ValueType[];
+}
+
+/** Names of the import object's modules and of what is always imported. */
+export const Import = { environment: 'env', memory: 'memory', table: 'table', helper: 'helper' } as const;
+/** Pages of 64 KiB of the guest's 4 GiB. */
+const MEMORY_PAGES = 65536;
+
+const Section = { type: 1, import: 2, function: 3, export: 7, code: 10, custom: 0 } as const;
+const Kind = { function: 0, table: 1, memory: 2 } as const;
+const FUNCTION_TYPE = 0x60;
+const FUNCTION_REFERENCE = 0x70;
+const SHARED_WITH_MAXIMUM = 0x03;
+
+const textEncoder = new TextEncoder();
+
+export interface HelperImport {
+  /** The name it is imported by: a helper may be called with and without a result. */
+  readonly field: string;
+  readonly helper: string;
+}
+
+export class ModuleBuilder {
+  private readonly types: number[][] = [];
+  private readonly typeNumbers = new Map<string, number>();
+  private readonly imports: { field: string; helper: string; type: number }[] = [];
+  private readonly importNumbers = new Map<string, number>();
+  private readonly functions: { writer: FunctionWriter; type: number }[] = [];
+
+  get size(): number {
+    return this.functions.length;
+  }
+  get writers(): readonly FunctionWriter[] {
+    return this.functions.map(({ writer }) => writer);
+  }
+  get helperImports(): readonly HelperImport[] {
+    return this.imports;
+  }
+
+  type({ parameters, results }: Signature): number {
+    const bytes = [FUNCTION_TYPE];
+    for (const list of [parameters, results]) {
+      writeUnsigned(bytes, list.length);
+      for (const type of list) bytes.push(ValueType[type]);
+    }
+    const key = bytes.join();
+    let number = this.typeNumbers.get(key);
+    if (number === undefined) {
+      this.typeNumbers.set(key, (number = this.types.length));
+      this.types.push(bytes);
+    }
+    return number;
+  }
+
+  /** Index of an imported helper that takes `parameters` i32 and gives an i32 or nothing. */
+  helper(helper: string, parameters: number, result: boolean): number {
+    const field = result ? helper : `${helper}!`;
+    const key = `${field}/${parameters}`;
+    let number = this.importNumbers.get(key);
+    if (number === undefined) {
+      this.importNumbers.set(key, (number = this.imports.length));
+      const type = this.type({
+        parameters: new Array<ValueType>(parameters).fill('i32'),
+        results: result ? ['i32'] : [],
+      });
+      this.imports.push({ field, helper, type });
+    }
+    return number;
+  }
+
+  /** Adds a function; its number among the module's own. */
+  add(writer: FunctionWriter, signature: Signature): number {
+    this.functions.push({ writer, type: this.type(signature) });
+    return this.functions.length - 1;
+  }
+
+  /** The module's bytes. */
+  finish(): Uint8Array {
+    const bytes = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+    const section = (number: number, count: number, entries: readonly (readonly number[])[]): void => {
+      const content: number[] = [];
+      writeUnsigned(content, count);
+      bytes.push(number);
+      const size = content.length + entries.reduce((sum, entry) => sum + entry.length, 0);
+      writeUnsigned(bytes, size);
+      append(bytes, content);
+      for (const entry of entries) append(bytes, entry);
+    };
+    section(Section.type, this.types.length, this.types);
+    const memory = [...text(Import.environment), ...text(Import.memory), Kind.memory, SHARED_WITH_MAXIMUM];
+    writeUnsigned(memory, MEMORY_PAGES);
+    writeUnsigned(memory, MEMORY_PAGES);
+    const table = [...text(Import.environment), ...text(Import.table), Kind.table, FUNCTION_REFERENCE, 0, 0];
+    const helpers = this.imports.map(({ field, type }) => {
+      const entry = [...text(Import.helper), ...text(field), Kind.function];
+      writeUnsigned(entry, type);
+      return entry;
+    });
+    section(Section.import, 2 + helpers.length, [memory, table, ...helpers]);
+    section(
+      Section.function,
+      this.functions.length,
+      this.functions.map(({ type }) => {
+        const entry: number[] = [];
+        writeUnsigned(entry, type);
+        return entry;
+      }),
+    );
+    section(
+      Section.export,
+      this.functions.length,
+      this.functions.map(({ writer }, number) => {
+        const entry = [...text(writer.name), Kind.function];
+        writeUnsigned(entry, this.imports.length + number);
+        return entry;
+      }),
+    );
+    section(
+      Section.code,
+      this.functions.length,
+      this.functions.map(({ writer }) => writer.finish(this.imports.length)),
+    );
+    return Uint8Array.from(bytes);
+  }
+}
+
+function append(bytes: number[], more: readonly number[]): void {
+  for (const byte of more) bytes.push(byte);
+}
+
+function text(name: string): number[] {
+  const utf8 = textEncoder.encode(name);
+  const bytes: number[] = [];
+  writeUnsigned(bytes, utf8.length);
+  append(bytes, [...utf8]);
+  return bytes;
+}
