@@ -40,7 +40,7 @@ void tap.test('options of run', (t) => {
       'ir,js',
     ].concat(['--dump-range=main', '--stats', '-cpu', 'core2', '--seed', '7', 'prog', '-L', '--', '', '--strace']),
   );
-  t.same(options, {
+  t.hasStrict(options, {
     sysroot: '/r',
     environmentChanges: ['A=1', 'B', 'C==x'],
     argv0: 'n',
@@ -247,4 +247,20 @@ fi`),
       { link: '/usr/bin/nawk', path: '/usr/bin/gawk', priority: 10 },
     ],
   );
+});
+
+void tap.test('what a run can print about itself', async (t) => {
+  const dump = await runBridge(['run', '--dump', 'in_asm,ir', '--dump-range', '_start', hello]);
+  t.equal(dump.stdout.toString(), line, 'the guest is undisturbed');
+  t.match(dump.stderr, /in_asm: 0x[0-9a-f]{8} <_start\+0x0>\n0x[0-9a-f]{8}: {2}b8 04 00 00 00 +mov eax,0x4\n/);
+  t.match(dump.stderr, /ir: 0x[0-9a-f]{8} <_start\+0x0>\nblock [^\n]*\n0x[0-9a-f]{8}: mov eax,0x4\n {2}eax = 4\n/);
+  t.equal(
+    (await runBridge(['run', '--dump', 'in_asm', '--dump-range', '1000-2000', hello])).stderr,
+    '',
+    'outside the range',
+  );
+  const fib = await runBridge(['run', '--dump', 'js', '--dump-range', 'fib', join(GUESTS, 'bench/fib'), '1']);
+  t.match(fib.stderr, /js: \w*fib\w*\nfunction /);
+  t.match((await runBridge(['run', '--stats', hello])).stderr, /^bridge86: blocks: \d+\n/m);
+  t.match((await runBridge(['run', '--strace', hello])).stderr, /^write\(1, "Hello from i386/m);
 });

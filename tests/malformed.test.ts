@@ -82,7 +82,8 @@ void tap.test(`${COUNT} damaged ELF files`, { timeout: 600_000 }, async (t) => {
       const clear = lines.length === 1 && lines[0]!.startsWith('bridge86: ') && !lines[0]!.includes('internal error');
       // The dynamic linker is a guest program: what it says of a damaged file is as clear as it is natively.
       const linker = lines.length === 1 && /ld\.so: |error while loading shared libraries: /.test(lines[0]!);
-      if (signal !== null || status === 126 || status === 127) t.ok(clear || linker, `${name}: one clear line, not ${stderr}`);
+      if (signal !== null || status === 126 || status === 127)
+        t.ok(clear || linker, `${name}: one clear line, not ${stderr}`);
       // Damage that does no harm, or that a guest turns into a status of its own.
       else t.ok(status !== 125 && !/internal error|\n\s+at /.test(stderr), `${name}: status ${status}, ${stderr}`);
     }
