@@ -42,6 +42,9 @@ const signedHex = (value: number): string => (value < 0 ? `-0x${(-value).toStrin
 /** The instruction as text, without its address and bytes: `add dword [eax+4*ecx-0x10],0x1`. */
 export function disassemble(instruction: DecodedInstruction): string {
   const { declaration, shapes } = instruction;
+  if (declaration.options.cookie) {
+    return `${declaration.mnemonic} ${hex(instruction.immediate)},${hex(instruction.immediate2)}`;
+  }
   const words: string[] = [];
   if (instruction.lock) words.push('lock');
   if (declaration.options.string && instruction.repeat !== 'none') {

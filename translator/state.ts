@@ -64,6 +64,8 @@ export const State = {
   exitDetail: 132,
   /** How many regions have called one another on the host's stack. */
   callDepth: 136,
+  /** High half of a bridge's 64-bit result, until it is in edx. */
+  bridgeHigh: 140,
 
   /** x87 control word. */
   fpuControl: 160,

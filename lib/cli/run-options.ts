@@ -27,6 +27,10 @@ export const RUN_OPTIONS = {
   'dump-range': { describe: 'only translations in LO-HI (hexadecimal) or of a SYMBOL', type: 'string' },
   stats: { describe: 'print statistics at the end', type: 'boolean' },
   cpu: { describe: 'the processor that cpuid shows', choices: CPU_MODELS },
+  bridge: { describe: "call the host's libraries instead of the guest's: libz,libm or all", type: 'string' },
+  'bridge-symbol': { describe: 'bridge single functions: LIBRARY:FUNCTION,...', type: 'string' },
+  'no-bridge': { describe: 'bridge nothing, whatever BRIDGE86_BRIDGES says', type: 'boolean' },
+  'bridge-report': { describe: 'print at the end what was bridged, what was not, and why', type: 'boolean' },
   seed: { describe: "a number that fixes the guest's random bytes", type: 'number' },
 } as const satisfies Record<string, Options>;
 
@@ -46,6 +50,10 @@ export interface RunOptions {
   stats: boolean;
   cpu: CpuModelName | undefined;
   seed: number | undefined;
+  /** --bridge, --bridge-symbol; `bridge` undefined: what BRIDGE86_BRIDGES says. */
+  bridge: string[] | undefined;
+  bridgeSymbols: string[];
+  bridgeReport: boolean;
   program: string;
   /** Without argv[0]. */
   arguments: string[];
@@ -92,6 +100,9 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     stats: false,
     cpu: undefined,
     seed: undefined,
+    bridge: undefined,
+    bridgeSymbols: [],
+    bridgeReport: false,
     program: '',
     arguments: [],
   };
@@ -158,6 +169,19 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
       break;
     case 'cpu':
       options.cpu = oneOf(shown, value, CPU_MODELS);
+      break;
+    case 'bridge':
+      (options.bridge ??= []).push(value);
+      break;
+    case 'bridge-symbol':
+      options.bridgeSymbols.push(value);
+      break;
+    case 'no-bridge':
+      options.bridge = [];
+      options.bridgeSymbols = [];
+      break;
+    case 'bridge-report':
+      options.bridgeReport = true;
       break;
     case 'seed':
       if (!/^\d{1,15}$/.test(value)) throw usage(`${shown} ${value}: a number is expected`);

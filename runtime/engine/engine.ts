@@ -3,7 +3,8 @@
  * once it is warm, and comes back to the process when the kernel is needed.
  */
 import { Decoder, type DecodedInstruction } from '../../translator/decode/decoder.js';
-import '../../translator/isa/index.js';
+import type { BridgeCall } from '../../translator/bridge.js';
+import { declarations } from '../../translator/isa/index.js';
 import { Page, PAGE_SHIFT, PAGE_SIZE } from '../../translator/pages.js';
 import { Exit, State, Trap } from '../../translator/state.js';
 import { cpuModel, type CpuModel, type CpuModelName } from '../cpu/cpuid.js';
@@ -13,6 +14,7 @@ import { createOperation, Operation } from '../interpreter/operation.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
 import { GuestTrap, pageFault } from '../memory/trap.js';
 import { Block, CodeCache, DroppedBlock, type CompiledFunction } from './code-cache.js';
+import { createX87Helpers } from '../helpers/x87/index.js';
 import { createEnvironment, type Environment } from './environment.js';
 
 export type EngineKind = 'interpret' | 'block' | 'region' | 'lockstep';
@@ -62,6 +64,24 @@ export interface EngineOptions {
   /** Told of every block that is translated for the first time, for `--dump`. */
   readonly onBlock?: (instructions: readonly DecodedInstruction[]) => void;
   readonly onCompiled?: (name: string, source: string, language: 'js' | 'wasm') => void;
+  /** Host functions that guest code calls; without them the cookie is what it is for processors. */
+  readonly bridges?: EngineBridges;
+}
+
+/** A bridge's host function: its arguments as `BridgeType`s say; undefined where the guest gets `EngineBridges.fault`. */
+export type BridgeFunction = (...args: number[]) => number | undefined;
+
+/** What the engine asks of those who know the bridges (`bridges/`). */
+export interface EngineBridges {
+  /** The bridge in whose place the guest's code at an address (i32) is not to be executed. */
+  at(address: number): BridgeCall | undefined;
+  /** What the codes of a cookie mean; undefined: SIGILL, after a line that says so. */
+  byCode(library: number, func: number, address: number): BridgeCall | undefined;
+  implementation(call: BridgeCall): BridgeFunction;
+  /** Why the last call that gave `undefined` did so. */
+  fault(): GuestTrap;
+  /** Told of the opcode 0F 3C with something else behind it. */
+  damagedCookie(address: number): void;
 }
 
 /** Longest translation block, in instructions. */
@@ -117,6 +137,20 @@ export class Dispatcher implements Engine {
     });
     this.decoder = new Decoder(memory.u8);
     this.handlers = new HandlerTable(this.environment);
+    const { bridges } = options;
+    if (bridges) {
+      const { environment } = this;
+      environment.declare('raiseBridgeFault', () => {
+        throw bridges.fault();
+      });
+      const { fldF64 } = createX87Helpers(cpu);
+      const slot = State.scratch + 16 * (State.scratchSlots - 1);
+      const double = new Float64Array(cpu.u8.buffer, cpu.u8.byteOffset + slot, 1);
+      environment.declare('pushBridgeResult', (value: number) => {
+        double[0] = value;
+        fldF64(slot);
+      });
+    }
     memory.onCodeWrite = (page) => this.cache.dropPages(page, 1);
   }
 
@@ -261,17 +295,58 @@ export class Dispatcher implements Engine {
       page++;
       if (pages[page & 0xfffff]! & Page.execute) limit += PAGE_SIZE;
     }
+    const { bridges } = this.options;
+    const replaced = bridges?.at(pc | 0);
+    if (replaced) return this.bridgeInstruction(pc, replaced);
     const result = this.decoder.decode(pc, limit);
     if (!('failure' in result)) {
-      const { feature } = result.declaration.options;
-      if (feature === undefined || this.model.features.has(feature)) return result;
+      const { feature, cookie } = result.declaration.options;
+      if (cookie) {
+        const call = bridges?.byCode(result.immediate, result.immediate2, pc);
+        if (call) {
+          this.environment.declare(call.name, bridges!.implementation(call));
+          return { ...result, bridge: call };
+        }
+      } else if (feature === undefined || this.model.features.has(feature)) return result;
     }
     this.state[EIP] = pc;
+    if ('failure' in result && bridges && this.memory.u8[pc] === 0x0f && this.memory.u8[(pc + 1) >>> 0] === 0x3c) {
+      bridges.damagedCookie(pc);
+    }
     if (!('failure' in result) || result.failure === 'invalid') throw new GuestTrap(Trap.invalidOpcode);
     if (result.failure === 'tooLong') throw new GuestTrap(Trap.generalProtection);
     throw pageFault(result.address, false, (pages[result.address >>> PAGE_SHIFT]! & Page.mapped) !== 0, true);
   }
+
+  /** A cookie in the place of the guest's own code. */
+  private bridgeInstruction(pc: number, bridge: BridgeCall): DecodedInstruction {
+    this.environment.declare(bridge.name, this.options.bridges!.implementation(bridge));
+    return {
+      declaration: COOKIE,
+      shapes: [],
+      pc,
+      length: 1,
+      memory: false,
+      reg: 0,
+      rm: 0,
+      opcodeRegister: 0,
+      base: -1,
+      index: -1,
+      scale: 0,
+      displacement: 0,
+      immediate: 0,
+      immediate2: 0,
+      operandSize: 32,
+      addressSize: 32,
+      repeat: 'none',
+      lock: false,
+      segment: -1,
+      bridge,
+    };
+  }
 }
+
+const COOKIE = declarations.find(({ options }) => options.cookie)!;
 
 /** Indirect jumps with more targets than this are not worth a switch. */
 const MAXIMUM_TARGETS = 256;

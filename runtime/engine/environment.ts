@@ -16,6 +16,8 @@ import { pageFault } from '../memory/trap.js';
 export interface Environment {
   /** Compiles and runs a script at this machine's script scope; gives its completion value. */
   evaluate(source: string, filename: string): unknown;
+  /** Declares a name at script scope, once. */
+  declare(name: string, value: unknown): void;
   /** The names are declared in the main context. */
   readonly isMain: boolean;
 }
@@ -98,5 +100,12 @@ export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: S
     `const { ${names.join(', ')} } = bridge86Constants; bridge86Constants = undefined;${accessors(options.checkedStores === true)}`,
     'bridge86:environment',
   );
-  return { evaluate: run, isMain };
+  const declared = new Set<string>();
+  const declare = (name: string, value: unknown): void => {
+    if (declared.has(name)) return;
+    declared.add(name);
+    install({ [name]: value });
+    run(`const { ${name} } = bridge86Constants; bridge86Constants = undefined;`, 'bridge86:declare');
+  };
+  return { evaluate: run, declare, isMain };
 }

@@ -5,7 +5,7 @@ import { LockstepDispatcher } from './lockstep.js';
 import { RegionCompiler } from './region-compiler.js';
 import { Dispatcher, type Engine, type EngineOptions } from './engine.js';
 
-export type { Engine, EngineEvent, EngineKind, EngineOptions, EngineStatistics } from './engine.js';
+export type { BridgeFunction, Engine, EngineBridges, EngineEvent, EngineKind, EngineOptions, EngineStatistics } from './engine.js';
 
 /** Makes an engine for one guest thread. It takes over `memory.onCodeWrite`. */
 export function createEngine(memory: GuestMemory, cpu: CpuState, options: EngineOptions): Engine {

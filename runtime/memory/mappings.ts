@@ -61,6 +61,8 @@ export class Mappings {
   brkEnd = 0;
   /** Called before translated code in these pages goes away or may no longer be executed. */
   onUnmapped: (firstPage: number, pageCount: number) => void = () => undefined;
+  /** Called after part of a file (host descriptor, offset in bytes) was mapped executable. */
+  onCodeMapped: ((start: number, length: number, fd: number, offset: number) => void) | undefined;
   /** Two `struct iovec` and one byte. */
   private readonly probe = new HostBuffer(64);
 
@@ -124,6 +126,7 @@ export class Mappings {
       name: '',
     });
     if (!anonymous) this.hideBeyondEnd(fd, start, length, offset);
+    if (!anonymous && protection & PROT_EXEC) this.onCodeMapped?.(start, length, fd, offset);
     return start;
   }
 
@@ -149,6 +152,7 @@ export class Mappings {
     }
     this.setPages(start, length, pageBits(protection));
     this.regions.insert({ start, end: start + length, protection, shared: false, growsDown, file, offset, name });
+    if (fd >= 0 && protection & PROT_EXEC) this.onCodeMapped?.(start, length, fd, offset);
     return 0;
   }
 

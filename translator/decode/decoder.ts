@@ -1,4 +1,5 @@
 /** The decoder: bytes at a guest address to a decoded instruction, by the tables made from the declarations. */
+import { COOKIE_LENGTH } from '../bridge.js';
 import type { Declaration, InstructionContext } from '../isa/declare.js';
 import type { KindShape } from '../isa/kinds.js';
 import { Segment } from '../state.js';
@@ -33,6 +34,11 @@ export type DecodeFailure =
   | { readonly failure: 'invalid'; readonly length: number }
   | { readonly failure: 'tooLong' }
   | { readonly failure: 'fetch'; readonly address: number };
+
+// What the nativelib cookie is made of besides its opcode and codes.
+const MOV_EAX = 0xb8;
+const MOV_EDX = 0xba;
+const RET = 0xc3;
 
 const BASE_16 = [3, 3, 5, 5, 6, 7, 5, 3];
 const INDEX_16 = [6, 7, 6, 7, -1, -1, -1, -1];
@@ -75,6 +81,15 @@ export class Decoder {
   private long(): number {
     const low = this.word();
     return low | (this.word() << 16);
+  }
+
+  /** Library and function code behind a cookie's opcode; undefined where it is damaged, or cut off by what cannot be fetched. */
+  private cookie(): [number, number] | undefined {
+    if (this.at + COOKIE_LENGTH - 2 > this.end || this.byte() !== MOV_EAX) return undefined;
+    const library = this.long();
+    if (this.byte() !== MOV_EDX) return undefined;
+    const func = this.long();
+    return this.byte() === RET ? [library, func] : undefined;
   }
 
   private instruction(limit: number): DecodedInstruction | DecodeFailure {
@@ -199,6 +214,12 @@ export class Decoder {
     let immediate = 0;
     let immediate2 = 0;
     let count = 0;
+    if (declaration.options.cookie) {
+      const codes = this.cookie();
+      // The prefixes that instructions may have make it none.
+      if (!codes || this.at - this.start !== COOKIE_LENGTH) return { failure: 'invalid', length: this.at - this.start };
+      [immediate, immediate2] = codes;
+    }
     for (const shape of shapes) {
       let value = 0;
       if (shape.from === 'moffs') {

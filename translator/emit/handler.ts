@@ -12,6 +12,8 @@ import { JavaScriptEmitter, strip, type Target } from './javascript.js';
 
 /** Two instructions with the same key can share a handler. */
 export function handlerKey(instruction: DecodedInstruction): number {
+  // Every bridge has a handler of its own, that no build makes.
+  if (instruction.bridge) return -1 - instruction.bridge.index;
   const { declaration } = instruction;
   // Only string instructions and xlat are lifted with their segment, and only string instructions with their repeat; an
   // operand in the code segment cannot be written.

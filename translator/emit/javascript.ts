@@ -7,6 +7,7 @@
  *   S, S8, S16   the CPU state as Int32Array, Uint8Array, Uint16Array
  *   M, M8        guest memory as DataView and Uint8Array
  *   P            the page table
+ *   bridge_*     host functions of bridges, `pushBridgeResult` and `raiseBridgeFault`, where there are bridges
  *   and the helpers, by the names that the IR uses.
  */
 import {
@@ -19,6 +20,7 @@ import {
   type Value,
   type Variable,
 } from '../ir/ir.js';
+import { argumentBytes, BRIDGE_TYPE_BYTES, type BridgeType } from '../bridge.js';
 import { pureOperations, type PureOperation } from '../ir/ops.js';
 import { Page } from '../pages.js';
 
@@ -265,6 +267,9 @@ export class JavaScriptEmitter {
         }
         return;
       }
+      case 'bridge':
+        this.bridge(statement);
+        return;
       case 'callState': {
         const call = `${statement.helper}(${statement.args.map((argument) => strip(this.integer(argument))).join(', ')})`;
         this.saveOld(() => true);
@@ -281,6 +286,33 @@ export class JavaScriptEmitter {
         return;
       }
     }
+  }
+
+  /** The host function is called directly, its arguments read where they lie. */
+  private bridge({ call, address, result }: Extract<Statement, { kind: 'bridge' }>): void {
+    const base = this.repeatable(address);
+    const bytes = argumentBytes(call);
+    if (bytes > 0) {
+      if (this.target.throwing) {
+        const pages = `${page(base, 0)} & ${page(base, bytes - 1)}`;
+        this.line(`if ((${pages} & ${Page.read}) === 0) readFault(${base}, ${bytes});`);
+      } else this.check(base, bytes, Page.read);
+    }
+    let offset = 0;
+    const args = call.parameters.flatMap((type) => {
+      const place = (by: number): string => (by === 0 ? base : offsetAddress(base, by));
+      const texts = BRIDGE_READS[type](place(offset), place(offset + 4));
+      offset += BRIDGE_TYPE_BYTES[type];
+      return texts;
+    });
+    const name = `t${this.temporaries++}`;
+    this.line(`const ${name} = ${call.name}(${args.join(', ')});`);
+    if (call.canFault) {
+      const leave = this.target.throwing ? 'raiseBridgeFault();' : this.target.leave(this.pc, 14);
+      this.line(`if (${name} === undefined) ${leave}`);
+    }
+    if (call.result === 'f64' || call.result === 'f32') this.line(`pushBridgeResult(${name});`);
+    this.names.set(result, name);
   }
 
   private put(variable: Variable, value: Value): void {
@@ -425,6 +457,13 @@ function memoryRead(address: string, size: 1 | 2 | 4): string {
   if (size === 1) return `M8[${index(address)}]`;
   return size === 2 ? `M.getUint16(${index(address)}, true)` : `M.getInt32(${index(address)}, true)`;
 }
+/** Reads an argument at a guest address (an i64's high half at another). */
+const BRIDGE_READS: Readonly<Record<BridgeType, (place: string, high: string) => string[]>> = {
+  i32: (place) => [memoryRead(place, 4)],
+  i64: (place, high) => [memoryRead(place, 4), memoryRead(high, 4)],
+  f32: (place) => [`M.getFloat32(${index(place)}, true)`],
+  f64: (place) => [`M.getFloat64(${index(place)}, true)`],
+};
 function memoryWrite(address: string, value: string, size: 1 | 2 | 4): string {
   if (size === 1) return `M8[${index(address)}] = ${value};`;
   return size === 2

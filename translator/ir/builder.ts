@@ -2,6 +2,7 @@
  * Builds a block's IR: what lifting functions call. Constants are folded, a register read after it was written gives the
  * written value, and a condition right after its comparison becomes the comparison itself.
  */
+import type { BridgeCall } from '../bridge.js';
 import { State, Trap } from '../state.js';
 import {
   argumentsOf,
@@ -339,6 +340,13 @@ export class Builder {
     this.statements.push({ kind: 'callState', helper, args });
     this.known.clear();
     this.flagSource = undefined;
+  }
+
+  /** Calls a host function with the arguments at a guest address; gives its i32 result (or the low half of an i64). */
+  bridge(call: BridgeCall, address: Value): Value {
+    const result: Value = { op: 'result', uses: 0 };
+    this.statements.push({ kind: 'bridge', call, address, result });
+    return result;
   }
 
   jump(target: Value, hint: 'jump' | 'call' | 'return' | 'indirect' = 'jump'): void {

@@ -6,6 +6,7 @@
  * Invariant that gives precise faults: within one guest instruction no variable is put before the last statement that
  * can leave it (load, store, guard, ...). The verifier checks it.
  */
+import type { BridgeCall } from '../bridge.js';
 import { State } from '../state.js';
 import type { PureOpcode } from './ops.js';
 
@@ -103,6 +104,11 @@ export type Statement =
    * A non-zero result in generated code means that the instruction must be finished by the interpreter.
    */
   | { kind: 'callState'; helper: string; args: Value[] }
+  /**
+   * A direct call of a host function with arguments from guest memory at `address`. It may leave, nothing done, for what it
+   * cannot read. A floating-point result is pushed on the x87 stack, an i64's low half is `result`.
+   */
+  | { kind: 'bridge'; call: BridgeCall; address: Value; result: Value }
   | Terminator;
 
 export type Terminator =
@@ -133,6 +139,7 @@ export function operandsOf(statement: Statement): Value[] {
       return [statement.value];
     case 'load':
     case 'probe':
+    case 'bridge':
       return [statement.address];
     case 'store':
       return [statement.address, statement.value];
@@ -186,6 +193,7 @@ export function canExit(statement: Statement): boolean {
     case 'copyOut':
     case 'guard':
     case 'callState':
+    case 'bridge':
       return true;
     case 'call':
       return statement.trap !== undefined;

@@ -76,6 +76,8 @@ class Printer {
       }
       case 'callState':
         return `call state ${statement.helper}(${operands.join(', ')})`;
+      case 'bridge':
+        return `${this.define(statement.result)} = bridge ${statement.call.name} ${a}`;
       case 'jump':
         return `${statement.hint === 'jump' ? 'jump' : `jump (${statement.hint})`} ${a}`;
       case 'branch':

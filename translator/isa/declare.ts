@@ -13,6 +13,7 @@
  *   'D9 E0'         after an x87 opcode or 0F 01: the exact ModRM byte
  */
 import type { Builder } from '../ir/builder.js';
+import type { BridgeCall } from '../bridge.js';
 import type { Kind, OperandsOf } from './kinds.js';
 
 /** CPUID feature bits that a declaration may belong to. Absent: every processor since the 486. */
@@ -70,6 +71,8 @@ export interface DeclarationOptions {
   readonly mmx?: true;
   /** Result depends on time or chance (rdtsc, rdrand, cpuid): lockstep and tests treat it apart. */
   readonly nondeterministic?: true;
+  /** The nativelib cookie: what follows the opcode are its codes (see `translator/bridge.ts`). */
+  readonly cookie?: true;
   /** Never made by assemblers, but executed by processors: an alias for tests and the disassembler. */
   readonly alias?: true;
 }
@@ -85,6 +88,8 @@ export interface InstructionContext {
   readonly segment: number;
   /** The second immediate; of x87 instructions the eleven opcode bits that the FPU's environment records. */
   readonly immediate2: number;
+  /** What a nativelib cookie stands for, where the process has bridges. */
+  readonly bridge?: BridgeCall;
 }
 
 export type Lift<Ks extends readonly Kind[]> = (

@@ -6,5 +6,6 @@ import './integer/control.js';
 import './integer/strings.js';
 import './x87.js';
 import './vector/index.js';
+import './nativelib.js';
 
 export { declarations, type Declaration, type Feature } from './declare.js';

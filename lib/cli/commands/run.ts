@@ -2,6 +2,8 @@
  * `bridge86 run`: makes a process of the program and its surroundings, runs it in this very process and ends as it ends.
  */
 import { accessSync, constants, existsSync } from 'node:fs';
+import { Bridges } from '../../../bridges/bridges.js';
+import { selectBridges, SelectionError } from '../../../bridges/selection.js';
 import { cpuModel, hardwareCapabilities } from '../../../runtime/cpu/cpuid.js';
 import { createEngine, type EngineOptions } from '../../../runtime/engine/index.js';
 import { syscall } from '../../../runtime/host/libc.js';
@@ -11,7 +13,7 @@ import { StraceWriter } from '../../../runtime/linux/strace.js';
 import { LoadError } from '../../../runtime/loader/load-error.js';
 import { defaultSysroot } from '../../sysroot/location.js';
 import { dumpHooks } from '../dump.js';
-import { Failure, report } from '../failure.js';
+import { ExitStatus, Failure, report } from '../failure.js';
 import { changedEnvironment, rawEnvironment } from '../raw-arguments.js';
 import type { RunOptions } from '../run-options.js';
 import { reportStatistics } from '../stats.js';
@@ -27,8 +29,15 @@ export function run(options: RunOptions, atEnd?: () => void): never {
   const sysroot = sysrootOf(options);
   const random = options.seed === undefined ? undefined : seededBytes(options.seed);
   const model = options.cpu ?? 'max';
+  let bridges: Bridges | undefined;
   const processOptions: ProcessOptions = {
-    createEngine: (guest) => createEngine(guest.memory, guest.cpu, engineOptions(options, guest)),
+    createEngine: (guest) => {
+      bridges = createBridges(options, guest);
+      return createEngine(guest.memory, guest.cpu, {
+        ...engineOptions(options, guest),
+        ...(bridges ? { bridges } : {}),
+      });
+    },
     hardwareCapabilities: hardwareCapabilities(cpuModel(model)),
     ...(sysroot === undefined ? {} : { sysroot }),
     ...(random ? { random } : {}),
@@ -40,6 +49,7 @@ export function run(options: RunOptions, atEnd?: () => void): never {
     const { pid } = guest;
     const end = guest.run();
     if (options.stats) reportStatistics(guest);
+    if (options.bridgeReport) for (const line of bridges?.reportLines() ?? []) guest.report(line);
     if (guest.pid === pid) atEnd?.();
     endHostProcess(guest, end);
   } catch (error) {
@@ -69,6 +79,19 @@ function engineOptions(options: RunOptions, guest: LinuxProcess): EngineOptions 
     ...(options.seed === undefined ? {} : { seed: options.seed }),
     ...(options.dump.length > 0 ? dumpHooks(options, guest) : {}),
   };
+}
+
+/** The bridges that the options or the environment ask for; undefined for none, so that nothing of them costs anything. */
+function createBridges(options: RunOptions, guest: LinuxProcess): Bridges | undefined {
+  const wanted = options.bridge ?? [process.env.BRIDGE86_BRIDGES ?? ''];
+  if (options.bridgeSymbols.length === 0 && wanted.every((text) => text === '')) return undefined;
+  if (options.engine === 'lockstep') throw new Failure('--engine lockstep runs everything twice: no bridges');
+  try {
+    return new Bridges(guest, selectBridges(wanted, options.bridgeSymbols));
+  } catch (error) {
+    if (error instanceof SelectionError) throw new Failure(error.message, ExitStatus.usage);
+    throw error;
+  }
 }
 
 /** The sysroot as a path for the host; undefined where there is none. */

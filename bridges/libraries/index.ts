@@ -1,0 +1,11 @@
+/** All bridged libraries. Their declarations are parsed when they are first asked for. */
+import type { BridgedLibrary } from '../library.js';
+import { libc } from './libc.js';
+import { libm } from './libm.js';
+import { libz } from './libz.js';
+
+let declared: readonly BridgedLibrary[] | undefined;
+
+export function libraries(): readonly BridgedLibrary[] {
+  return (declared ??= [libc(), libm(), libz()]);
+}
