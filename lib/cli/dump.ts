@@ -35,7 +35,8 @@ export function dumpHooks(options: RunOptions, guest: LinuxProcess): DumpHooks {
       if (!kinds.has(language)) return;
       // Generated functions are named by symbol and address.
       const address = /_([0-9a-f]{1,8})$/.exec(name)?.[1];
-      if (address === undefined || wanted(Number.parseInt(address, 16))) guest.report(`${language}: ${name}\n${source}\n`);
+      if (address === undefined || wanted(Number.parseInt(address, 16)))
+        guest.report(`${language}: ${name}\n${source}\n`);
     };
   }
   return hooks;

@@ -11,12 +11,15 @@ import type { GuestMemory } from '../memory/guest-memory.js';
 export type CompiledFunction = () => number;
 
 export class Block {
-  /** How often the interpreter ran it, or entered generated code by it. */
+  /** How often the interpreter ran it. */
   count = 0;
+  /** Its count when it was last proposed for compilation. */
+  hotAt = 0;
   /** Generated code that starts here. */
   compiled: CompiledFunction | null = null;
-  /** The block that followed last time: saves a look-up. */
+  /** The two blocks that followed it last: they save look-ups. */
   successor: Block | null = null;
+  alternate: Block | null = null;
   /** Told when the block is dropped: unlinks its generated code. */
   onDrop: (() => void) | null = null;
   /** Targets seen of a last instruction that jumps indirectly. */
@@ -106,6 +109,7 @@ export class CodeCache {
     block.pc = DROPPED;
     block.compiled = null;
     block.successor = null;
+    block.alternate = null;
     block.onDrop?.();
     // A block that is being interpreted ends before its next instruction.
     for (const operation of block.operations) operation.run = leaveDroppedBlock;

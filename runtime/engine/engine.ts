@@ -90,6 +90,7 @@ const MAXIMUM_BLOCK = 64;
 const EIP = State.eip >> 2;
 const EXIT = State.exit >> 2;
 const PENDING = State.pending >> 2;
+const CALL_DEPTH = State.callDepth >> 2;
 
 export class Dispatcher implements Engine {
   readonly cache: CodeCache;
@@ -106,6 +107,7 @@ export class Dispatcher implements Engine {
     droppedBlocks: 0,
   };
   compiler: Compiler | undefined;
+  protected readonly supervised: boolean = false;
   private readonly decoder: Decoder;
   private readonly handlers: HandlerTable;
   protected readonly state: Int32Array;
@@ -193,47 +195,69 @@ export class Dispatcher implements Engine {
   /** Runs blocks until one leaves with a reason, or something is pending. */
   private execute(): void {
     const state = this.state;
-    const { compiler, cache, statistics } = this;
+    const { compiler, statistics, supervised } = this;
     const threshold = compiler ? compiler.threshold : Infinity;
     let block = this.blockAt(state[EIP]!);
-    for (;;) {
-      if (block.compiled !== null) {
-        const pc = this.runCompiled(block, block.compiled);
-        state[EIP] = pc;
-        if (state[EXIT] !== 0) {
-          if (state[EXIT] !== Exit.slow) return;
-          state[EXIT] = 0;
-          statistics.slowExits++;
-          this.step(pc);
+    let operation: Operation | undefined;
+    try {
+      for (;;) {
+        let compiled = block.compiled;
+        while (compiled !== null) {
+          state[CALL_DEPTH] = 0;
+          const pc = supervised ? this.runSupervised(block, compiled) : compiled();
+          state[EIP] = pc;
+          if (state[EXIT] !== 0) {
+            if (state[EXIT] !== Exit.slow) return;
+            state[EXIT] = 0;
+            statistics.slowExits++;
+            this.step(pc);
+            if (state[EXIT] !== 0) return;
+            break;
+          }
+          if (state[PENDING] !== 0) return;
+          block = this.successorOf(block, pc);
+          compiled = block.compiled;
+        }
+        if (compiled === null) {
+          const operations = block.operations;
+          for (let i = 0; i < operations.length; i++) {
+            operation = operations[i]!;
+            operation.run(operation);
+          }
+          operation = undefined;
           if (state[EXIT] !== 0) return;
         }
-      } else {
-        const operations = block.operations;
-        let operation: Operation;
-        for (let i = 0; i < operations.length; i++) {
-          operation = operations[i]!;
-          this.current = operation;
-          operation.run(operation);
-        }
-        this.current = undefined;
-        if (state[EXIT] !== 0) return;
-      }
-      if (state[PENDING] !== 0) return;
-      const pc = state[EIP]!;
-      let next = block.successor;
-      if (next === null || next.pc !== pc) {
-        next = cache.find(pc) ?? this.blockAt(pc);
-        block.successor = next;
+        if (state[PENDING] !== 0) return;
+        const pc = state[EIP]!;
+        const next = this.successorOf(block, pc);
         if (block.targets !== null && block.compiled === null) noteTarget(block.targets, pc);
+        block = next;
+        if (block.compiled === null && ++block.count >= block.hotAt + threshold) {
+          block.hotAt = block.count;
+          compiler!.request(block);
+        }
       }
-      block = next;
-      if (++block.count % threshold === 0 && block.compiled === null) compiler!.request(block);
+    } catch (error) {
+      // Kept in a local while all goes well: a field would cost a write barrier an instruction.
+      if (operation) this.current = operation;
+      throw error;
     }
   }
 
-  /** Runs generated code; gives the address to go on at. */
-  protected runCompiled(_block: Block, compiled: CompiledFunction): number {
-    this.state[State.callDepth >> 2] = 0;
+  /** The block at an address that follows another: the last two that did are found without a look-up. */
+  private successorOf(block: Block, pc: number): Block {
+    const first = block.successor;
+    if (first !== null && first.pc === pc) return first;
+    const second = block.alternate;
+    if (second !== null && second.pc === pc) return second;
+    const next = this.blockAt(pc);
+    block.alternate = first;
+    block.successor = next;
+    return next;
+  }
+
+  /** Runs generated code under the eyes of a subclass, where `supervised`; gives the address to go on at. */
+  protected runSupervised(_block: Block, compiled: CompiledFunction): number {
     return compiled();
   }
 

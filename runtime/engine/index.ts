@@ -5,16 +5,24 @@ import { LockstepDispatcher } from './lockstep.js';
 import { RegionCompiler } from './region-compiler.js';
 import { Dispatcher, type Engine, type EngineOptions } from './engine.js';
 
-export type { BridgeFunction, Engine, EngineBridges, EngineEvent, EngineKind, EngineOptions, EngineStatistics } from './engine.js';
+export type {
+  BridgeFunction,
+  Engine,
+  EngineBridges,
+  EngineEvent,
+  EngineKind,
+  EngineOptions,
+  EngineStatistics,
+} from './engine.js';
 
 /** Makes an engine for one guest thread. It takes over `memory.onCodeWrite`. */
 export function createEngine(memory: GuestMemory, cpu: CpuState, options: EngineOptions): Engine {
   const lockstep = options.kind === 'lockstep';
   const dispatcher = lockstep ? new LockstepDispatcher(memory, cpu, options) : new Dispatcher(memory, cpu, options);
   if (options.kind === 'block') {
-    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 1, threshold: 1000, batch: 16 });
+    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 4, threshold: 4000, batch: 16 });
   } else if (options.kind === 'region') {
-    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 100, threshold: 1500, batch: 1 });
+    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 100, threshold: 10000, batch: 1 });
   }
   if (lockstep) {
     dispatcher.compiler = new RegionCompiler(dispatcher, options, {

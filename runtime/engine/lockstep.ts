@@ -28,7 +28,9 @@ interface Boundary {
 export class LockstepDifference extends Error {}
 
 export class LockstepDispatcher extends Dispatcher {
-  protected override runCompiled(block: Block, compiled: CompiledFunction): number {
+  protected override readonly supervised = true;
+
+  protected override runSupervised(block: Block, compiled: CompiledFunction): number {
     const { memory, cpu } = this;
     const before = cpu.u8.slice();
     const writes: Write[] = [];
@@ -51,7 +53,7 @@ export class LockstepDispatcher extends Dispatcher {
       return block.pc;
     }
     cpu.i32[State.pending >> 2] = 1;
-    const pc = super.runCompiled(block, compiled);
+    const pc = compiled();
     cpu.i32[State.pending >> 2] = 0;
     const reason = cpu.i32[State.exit >> 2]!;
     if (reason !== 0) {

@@ -49,14 +49,21 @@ export class RegionCompiler implements Compiler {
     setV8Flags();
     if ((engineOptions.backend ?? 'js') !== 'js') this.wasm = new WasmBackend(dispatcher);
     const links = this.links;
-    const install = dispatcher.environment.evaluate('let linkTo; (function (f) { linkTo = f; })', 'bridge86:links') as (
-      f: (address: number) => Link,
-    ) => void;
-    install((address) => {
+    const install = dispatcher.environment.evaluate(
+      'let linkTo, callIndirect; (function (link, call) { linkTo = link; callIndirect = call; })',
+      'bridge86:links',
+    ) as (linkTo: (address: number) => Link, callIndirect: (address: number) => number) => void;
+    const linkTo = (address: number): Link => {
       let link = links.get(address);
       if (!link) links.set(address, (link = { run: () => address }));
       return link;
-    });
+    };
+    const { cache } = dispatcher;
+    const callIndirect = (address: number): number => {
+      const compiled = cache.find(address)?.compiled;
+      return compiled ? compiled() : address;
+    };
+    install(linkTo, callIndirect);
   }
 
   request(block: Block): void {
@@ -155,10 +162,11 @@ export class RegionCompiler implements Compiler {
     const { cache } = this.dispatcher;
     const nodes = new Map<number, RegionNode>();
     const worklist: Block[] = [entry];
-    const leastCount = Math.max(1, this.threshold >> 3);
+    // What ran once in a while is left out: it would cost more to compile than it gives.
+    const leastCount = Math.max(1, this.threshold >> 6);
     let instructions = 0;
     while (worklist.length > 0 && nodes.size < this.options.maximumBlocks && instructions < MAXIMUM_INSTRUCTIONS) {
-      const block = worklist.shift()!;
+      const block = takeHottest(worklist);
       if (nodes.has(block.pc)) continue;
       const ir = liftBlock(block.instructions);
       instructions += block.instructions.length;
@@ -216,4 +224,11 @@ export class RegionCompiler implements Compiler {
     const at = address.toString(16);
     return symbol ? `f_${symbol}_${at}` : `f_${at}`;
   }
+}
+
+/** Removes and gives the block that ran most. */
+function takeHottest(blocks: Block[]): Block {
+  let best = 0;
+  for (let i = 1; i < blocks.length; i++) if (blocks[i]!.count > blocks[best]!.count) best = i;
+  return blocks.splice(best, 1)[0]!;
 }

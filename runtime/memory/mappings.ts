@@ -12,7 +12,7 @@ import { HostBuffer, hostProcessId, hostStat } from '../host/buffer.js';
 import { errno, madvise, mmap, mprotect, syscall } from '../host/libc.js';
 import { Errno } from '../linux/constants/errno.js';
 import { Advice, MapFlag, Protection, RemapFlag, SyncFlag } from '../linux/constants/memory.js';
-import { GuestMemory } from './guest-memory.js';
+import { type GuestMemory } from './guest-memory.js';
 import { type MappedFile, type Region, RegionList } from './region-list.js';
 
 export type { MappedFile, Region } from './region-list.js';

@@ -2,7 +2,7 @@
 import tap from 'tap';
 import { GuestMemory } from '../../runtime/memory/guest-memory.js';
 import { isGuestElf, readElfHeader, readProgramHeaders } from '../../runtime/loader/elf.js';
-import { LoadError } from '../../runtime/loader/load-error.js';
+import { type LoadError } from '../../runtime/loader/load-error.js';
 import { parseScriptLine } from '../../runtime/loader/program-file.js';
 import { AuxiliaryType, checkArgumentSize, writeInitialStack } from '../../runtime/loader/stack.js';
 import { Errno } from '../../runtime/linux/constants/errno.js';

@@ -12,7 +12,7 @@ import {
   type Value,
   type Variable,
 } from '../ir/ir.js';
-import { RegionGraph } from '../region/graph.js';
+import { type RegionGraph } from '../region/graph.js';
 import { isShortTransfer, structure, type StructureSink } from '../region/structure.js';
 import { Exit, State } from '../state.js';
 import { hex, JavaScriptEmitter, strip, type Target } from './javascript.js';
@@ -202,18 +202,20 @@ class RegionEmitter implements StructureSink {
     const continuation = terminator.returnAddress;
     const target = continuation === undefined ? undefined : this.graph.nodeAt(continuation | 0);
     const pc = emitter.integer(terminator.target);
-    if (target === undefined || terminator.target.op !== 'const') {
+    if (target === undefined) {
       this.exit(pc);
       return;
     }
-    const address = terminator.target.value;
-    this.links.add(address);
     const depth = `S[${State.callDepth >> 2}]`;
     this.usesOut = true;
-    emitter.line(`if (${depth} > ${MAXIMUM_CALL_DEPTH}) { pc = ${address}; break out; }`);
+    emitter.line(`pc = ${strip(pc)};`);
+    emitter.line(`if (${depth} > ${MAXIMUM_CALL_DEPTH}) break out;`);
     for (const variable of this.dirty) emitter.line(`S[${variables[variable] >> 2}] = ${variable};`);
     emitter.line(`${depth}++;`);
-    emitter.line(`pc = ${linkName(address)}.run();`);
+    if (terminator.target.op === 'const') {
+      this.links.add(terminator.target.value);
+      emitter.line(`pc = ${linkName(terminator.target.value)}.run();`);
+    } else emitter.line('pc = callIndirect(pc);');
     emitter.line(`if (pc !== ${continuation! | 0}) return pc;`);
     emitter.line(`${depth}--;`);
     for (const variable of this.cached) emitter.line(`${variable} = S[${variables[variable] >> 2}];`);
