@@ -120,10 +120,8 @@ export function createStringHelper(cpu: CpuState, memory: GuestMemory): StringHe
         s[EAX] = size === 4 ? value : size === 2 ? (s[EAX]! & ~0xffff) | value : (s[EAX]! & ~0xff) | value;
         move(ESI);
       } else if (operation === CMPS) {
-        // Where neither can be read, processors name the second operand, but the first when they repeat.
-        if (repeat === 0) load(destination, size);
-        const left = load(source, size);
-        setCompareFlags(left, load(destination, size), size);
+        const right = load(destination, size);
+        setCompareFlags(load(source, size), right, size);
         move(ESI);
         move(EDI);
       } else {

@@ -4,11 +4,20 @@ import { Decoder } from '../../translator/decode/decoder.js';
 import { disassemble } from '../../translator/disasm.js';
 import { Field, type Case } from './machine.js';
 
-/** Bytes as the instruction at an address; what cannot be decoded as that. */
-export function disassembleBytes(code: Uint8Array, address: number): string {
+function decodeBytes(code: Uint8Array): ReturnType<Decoder['decode']> {
   const memory = new Uint8Array(32);
   memory.set(code.subarray(0, 32));
-  const result = new Decoder(memory).decode(0, 32);
+  return new Decoder(memory).decode(0, 32);
+}
+/** 0 where the bytes are no instruction. */
+export function lengthOf(code: Uint8Array): number {
+  const result = decodeBytes(code);
+  return 'failure' in result ? 0 : result.length;
+}
+
+/** Bytes as the instruction at an address; what cannot be decoded as that. */
+export function disassembleBytes(code: Uint8Array, address: number): string {
+  const result = decodeBytes(code);
   if ('failure' in result) return `(${result.failure})`;
   const target = result.shapes.some((shape) => shape.class === 'target');
   const immediate = target
@@ -17,4 +26,16 @@ export function disassembleBytes(code: Uint8Array, address: number): string {
   return disassemble({ ...result, pc: address, immediate });
 }
 
-export const disassembleCase = (test: Case): string => disassembleBytes(test.code, test.state.u32(Field.eip));
+/** All of a case's instructions. */
+export function disassembleCase(test: Case): string {
+  const texts: string[] = [];
+  const start = test.state.u32(Field.eip);
+  for (let at = 0; at < test.code.length;) {
+    const rest = test.code.subarray(at);
+    texts.push(disassembleBytes(rest, start + at));
+    const length = lengthOf(rest);
+    if (length === 0) break;
+    at += length;
+  }
+  return texts.join('; ');
+}

@@ -22,7 +22,7 @@ import {
   type Patch,
 } from './machine.js';
 
-export type TestedEngine = 'interpret' | 'block';
+export type TestedEngine = 'interpret' | 'block' | 'region';
 
 const SIGTRAP = 5;
 const SIGSEGV = 11;
@@ -49,8 +49,10 @@ export class CaseRunner {
       },
     };
     this.dispatcher = new Dispatcher(this.memory, this.cpu, options);
-    if (kind === 'block') {
-      this.compiler = new RegionCompiler(this.dispatcher, options, { maximumBlocks: 1, threshold: 1, batch: 1 });
+    if (kind !== 'interpret') {
+      const maximumBlocks = kind === 'block' ? 1 : 64;
+      this.compiler = new RegionCompiler(this.dispatcher, options, { maximumBlocks, threshold: 1, batch: 1 });
+      if (kind === 'block') this.dispatcher.compiler = this.compiler;
     }
     for (const region of REGIONS) {
       let bits: number = Page.mapped;
@@ -65,8 +67,14 @@ export class CaseRunner {
   }
 
   run(test: Case): Outcome {
+    this.dispatcher.invalidatePages(CODE_ADDRESS >>> PAGE_SHIFT, 1);
+    // Regions are made of blocks that ran before.
+    if (this.kind === 'region') this.execute(test, undefined);
+    return this.execute(test, this.compiler);
+  }
+
+  private execute(test: Case, compiler: RegionCompiler | undefined): Outcome {
     const { memory, cpu, dispatcher } = this;
-    dispatcher.invalidatePages(CODE_ADDRESS >>> PAGE_SHIFT, 1);
     for (const region of REGIONS) if (region.protection & 2) memory.u8.set(region.fill, region.address);
     const patches = allPatches(test);
     for (const patch of patches) memory.u8.set(patch.bytes, patch.address);
@@ -74,9 +82,9 @@ export class CaseRunner {
     this.load(test.state);
     let event: EngineEvent;
     try {
-      if (this.compiler) {
+      if (compiler) {
         this.lastSource = '';
-        this.compiler.request(dispatcher.blockAt(cpu.eip | 0));
+        compiler.request(dispatcher.blockAt(cpu.eip | 0));
       }
       event = dispatcher.run();
     } catch (error) {

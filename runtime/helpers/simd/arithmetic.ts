@@ -139,7 +139,8 @@ export function createArithmetic({ i32, f32, f64 }: StateViews) {
     if ((mxcsr & PLAIN_BITS) === PLAIN && (normal32(r) || (r === 0 && a === 0)) && plain32(a) && plain32(b)) {
       f32[d >> 2] = r;
       if ((mxcsr & Flag.precision) === 0) {
-        if (r * b !== a) i32[MXCSR] = mxcsr | Flag.precision;
+        // Zero divided by anything, infinity too, is exact.
+        if (a !== 0 && r * b !== a) i32[MXCSR] = mxcsr | Flag.precision;
       }
       return 0;
     }

@@ -33,7 +33,7 @@ const single: Record<StringOperation, (b: Builder, size: Size, context: Instruct
     step(b, 'edi', size);
   },
   cmps(b, size, context) {
-    // Where both cannot be read, processors name the second operand.
+    // Where neither can be read, processors mostly name the second operand.
     const right = b.load(b.get('edi'), size);
     const left = source(b, size, context);
     b.subFlags(size, left, right);

@@ -83,9 +83,12 @@ instruction('ucomiss', 'NP 0F 2E', ['Vss', 'Wss'], { feature: 'sse', writes: 'os
 instruction('comiss', 'NP 0F 2F', ['Vss', 'Wss'], { feature: 'sse', writes: 'oszapc' }, comparing('comiss'));
 
 // Conversions.
-instruction('cvtpi2ps', 'NP 0F 2A', ['Vps', 'Qq'], { feature: 'sse', waits: true }, (b, [d, s]) => {
-  // Processors switch to MMX only where an MMX register is used, and do so even where they raise #XM.
-  if (s.isRegister) enterMmx(b);
+// Processors wait for the x87 and switch to MMX only where an MMX register is used, and switch even where they raise #XM.
+instruction('cvtpi2ps', 'NP 0F 2A r', ['Vps', 'Qq'], { feature: 'sse', waits: true }, (b, [d, s]) => {
+  enterMmx(b);
+  b.call('cvtpi2ps', [d.slot(), s.slot()], { trap: Trap.simd });
+});
+instruction('cvtpi2ps', 'NP 0F 2A m', ['Vps', 'Qq'], sse, (b, [d, s]) => {
   b.call('cvtpi2ps', [d.slot(), s.slot()], { trap: Trap.simd });
 });
 instruction('cvtsi2ss', 'F3 0F 2A', ['Vss', 'Ed'], sse, (b, [d, s]) =>

@@ -114,10 +114,11 @@ instruction('ucomisd', '66 0F 2E', ['Vsd', 'Wsd'], { feature: 'sse2', writes: 'o
 instruction('comisd', '66 0F 2F', ['Vsd', 'Wsd'], { feature: 'sse2', writes: 'oszapc' }, comparing('comisd'));
 
 // Conversions.
-instruction('cvtpi2pd', '66 0F 2A', ['Vpd', 'Qq'], { feature: 'sse2', waits: true }, (b, [d, s]) => {
+instruction('cvtpi2pd', '66 0F 2A r', ['Vpd', 'Qq'], { feature: 'sse2', waits: true }, (b, [d, s]) => {
   b.call('cvtdq2pd', [d.slot(), s.slot()]);
-  if (s.isRegister) enterMmx(b);
+  enterMmx(b);
 });
+instruction('cvtpi2pd', '66 0F 2A m', ['Vpd', 'Qq'], sse2, (b, [d, s]) => b.call('cvtdq2pd', [d.slot(), s.slot()]));
 instruction('cvtsi2sd', 'F2 0F 2A', ['Vsd', 'Ed'], sse2, (b, [d, s]) => b.call('cvtsi2sd', [d.slot(), s.read()]));
 instruction('cvttpd2pi', '66 0F 2C', ['Pq', 'Wpd'], { feature: 'sse2', waits: true }, toMmx('cvttpd2pi'));
 instruction('cvtpd2pi', '66 0F 2D', ['Pq', 'Wpd'], { feature: 'sse2', waits: true }, toMmx('cvtpd2pi'));
