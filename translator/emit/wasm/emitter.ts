@@ -18,6 +18,8 @@ import { Page, PAGE_SHIFT } from '../../pages.js';
 import { PAGE_TABLE_ADDRESS } from '../../state.js';
 import type { ModuleBuilder } from './module.js';
 import type { PlainOpcode, ValueType } from './opcodes.js';
+import { simdLowerings } from './simd.js';
+import { writeWordGroup } from './words.js';
 import type { FunctionWriter } from './writer.js';
 
 type Get = Extract<Value, { op: 'get' }>;
@@ -82,7 +84,9 @@ export class WasmEmitter {
     for (this.position = 0; this.position < statements.length; this.position++) {
       const statement = statements[this.position]!;
       if (statement.kind === 'jump' || statement.kind === 'branch' || statement.kind === 'stop') return statement;
-      this.statement(statement);
+      const group = writeWordGroup(this.w, statements, this.position, this.target.stateAddress);
+      if (group > 0) this.position += group - 1;
+      else this.statement(statement);
     }
     return undefined;
   }
@@ -272,23 +276,57 @@ export class WasmEmitter {
   }
 
   private call(statement: Extract<Statement, { kind: 'call' }>): void {
-    const { w, target } = this;
-    for (const argument of statement.args) this.push(argument);
-    for (const variable of statement.writes) {
+    const { args, writes } = statement;
+    const lowering = simdLowerings[statement.helper];
+    const constant = (index: number): number => (args[index] as { value: number }).value;
+    if (
+      lowering &&
+      args.slice(0, lowering.constants).every(({ op }) => op === 'const') &&
+      (!lowering.width || constant(lowering.width.index) === lowering.width.value)
+    ) {
+      this.leaveVariables(writes);
+      lowering.emit({
+        w: this.w,
+        state: this.target.stateAddress,
+        slot: (index) => this.target.stateAddress + constant(index),
+        constant,
+        push: (index) => this.push(args[index]!),
+        temporary: (type) => this.temporary(type),
+        local: (variable) => this.target.local(variable),
+        fallback: () => this.callHelper(statement),
+        result: () => this.nameCallResult(statement),
+      });
+      return;
+    }
+    for (const argument of args) this.push(argument);
+    this.leaveVariables(writes);
+    this.callHelper(statement, true);
+  }
+
+  /** Variables are about to change. */
+  private leaveVariables(changed: readonly Variable[]): void {
+    for (const variable of changed) {
       this.saveOld((saved) => saved.variable === variable);
       this.forget(variable);
     }
+  }
+
+  private callHelper(statement: Extract<Statement, { kind: 'call' }>, pushed = false): void {
+    const { w } = this;
+    if (!pushed) for (const argument of statement.args) this.push(argument);
     const wanted = statement.trap !== undefined || statement.result !== undefined;
     w.call(this.module.helper(statement.helper, statement.args.length, wanted));
     if (statement.trap !== undefined) {
       w.open('if');
-      target.leave(this.pc);
+      this.target.leave(this.pc);
       w.close();
-    } else if (statement.result) {
-      if (statement.result.uses > 0) this.nameResult(statement.result);
-      else w.op('drop');
-    }
+    } else if (statement.result) this.nameCallResult(statement);
     for (const variable of statement.writes) this.loadVariable(variable);
+  }
+
+  private nameCallResult({ result }: Extract<Statement, { kind: 'call' }>): void {
+    if (result && result.uses > 0) this.nameResult(result);
+    else this.w.op('drop');
   }
 
   /** Gives what is on the stack to the result of a statement. */
