@@ -4,7 +4,7 @@ import { Page, PAGE_SHIFT } from '../../translator/pages.js';
 import { Segment, State, Trap } from '../../translator/state.js';
 import { CpuState } from '../../runtime/cpu/cpu-state.js';
 import { loadSegment, setTlsDescriptor } from '../../runtime/cpu/segments.js';
-import { Dispatcher, type EngineEvent } from '../../runtime/engine/engine.js';
+import { Dispatcher, type EngineEvent, type EngineOptions } from '../../runtime/engine/engine.js';
 import { RegionCompiler } from '../../runtime/engine/region-compiler.js';
 import { faultOf } from '../../runtime/linux/signals/faults.js';
 import { GuestMemory } from '../../runtime/memory/guest-memory.js';
@@ -22,7 +22,8 @@ import {
   type Patch,
 } from './machine.js';
 
-export type TestedEngine = 'interpret' | 'block' | 'region';
+/** `wasm`: blocks, by the WebAssembly emitter. */
+export type TestedEngine = 'interpret' | 'block' | 'region' | 'wasm';
 
 const SIGTRAP = 5;
 const SIGSEGV = 11;
@@ -41,8 +42,9 @@ export class CaseRunner {
   lastSource = '';
 
   constructor(readonly kind: TestedEngine) {
-    const options = {
-      kind,
+    const options: EngineOptions = {
+      kind: kind === 'wasm' ? 'block' : kind,
+      backend: kind === 'wasm' ? 'wasm' : 'js',
       seed: 1,
       onCompiled: (_: string, source: string): void => {
         this.lastSource = source;
@@ -50,9 +52,9 @@ export class CaseRunner {
     };
     this.dispatcher = new Dispatcher(this.memory, this.cpu, options);
     if (kind !== 'interpret') {
-      const maximumBlocks = kind === 'block' ? 1 : 64;
+      const maximumBlocks = kind === 'region' ? 64 : 1;
       this.compiler = new RegionCompiler(this.dispatcher, options, { maximumBlocks, threshold: 1, batch: 1 });
-      if (kind === 'block') this.dispatcher.compiler = this.compiler;
+      if (kind !== 'region') this.dispatcher.compiler = this.compiler;
     }
     for (const region of REGIONS) {
       let bits: number = Page.mapped;

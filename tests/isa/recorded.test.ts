@@ -12,7 +12,7 @@ import { declarationKey, reasonToSkip } from './variants.js';
 const SHOWN = 5;
 const { header, cases } = readRecording();
 
-for (const engine of ['interpret', 'block'] as const) {
+for (const engine of ['interpret', 'block', 'wasm'] as const) {
   t.test(`${header.cases} recorded cases, engine ${engine}`, (t) => {
     const { failures, executed } = replay(engine, cases, disassembleCase);
     for (const failure of failures.slice(0, SHOWN)) t.comment(failure.text);
