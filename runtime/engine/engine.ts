@@ -195,52 +195,66 @@ export class Dispatcher implements Engine {
   /** Runs blocks until one leaves with a reason, or something is pending. */
   private execute(): void {
     const state = this.state;
-    const { compiler, statistics, supervised } = this;
+    const { compiler } = this;
     const threshold = compiler ? compiler.threshold : Infinity;
     let block = this.blockAt(state[EIP]!);
-    let operation: Operation | undefined;
-    try {
-      for (;;) {
-        let compiled = block.compiled;
-        while (compiled !== null) {
-          state[CALL_DEPTH] = 0;
-          const pc = supervised ? this.runSupervised(block, compiled) : compiled();
-          state[EIP] = pc;
-          if (state[EXIT] !== 0) {
-            if (state[EXIT] !== Exit.slow) return;
-            state[EXIT] = 0;
-            statistics.slowExits++;
-            this.step(pc);
-            if (state[EXIT] !== 0) return;
-            break;
-          }
-          if (state[PENDING] !== 0) return;
-          block = this.successorOf(block, pc);
-          compiled = block.compiled;
-        }
-        if (compiled === null) {
-          const operations = block.operations;
-          for (let i = 0; i < operations.length; i++) {
-            operation = operations[i]!;
-            operation.run(operation);
-          }
-          operation = undefined;
-          if (state[EXIT] !== 0) return;
-        }
+    for (;;) {
+      if (block.compiled !== null) {
+        const left = this.runGenerated(block);
+        if (left === null) return;
+        block = left;
+      }
+      if (block.compiled === null) {
+        this.interpret(block.operations);
+        if (state[EXIT] !== 0) return;
         if (state[PENDING] !== 0) return;
-        const pc = state[EIP]!;
-        const next = this.successorOf(block, pc);
-        if (block.targets !== null && block.compiled === null) noteTarget(block.targets, pc);
+        const next = this.successorOf(block, state[EIP]!);
+        if (block.targets !== null) noteTarget(block.targets, next.pc);
         block = next;
         if (block.compiled === null && ++block.count >= block.hotAt + threshold) {
           block.hotAt = block.count;
           compiler!.request(block);
         }
       }
+    }
+  }
+
+  // Interpreting and running generated code are functions of their own: V8 compiles this room's loops early, and again
+  // whenever they do something for the first time.
+
+  private interpret(operations: readonly Operation[]): void {
+    let operation: Operation | undefined;
+    try {
+      for (let i = 0; i < operations.length; i++) {
+        operation = operations[i]!;
+        operation.run(operation);
+      }
     } catch (error) {
       // Kept in a local while all goes well: a field would cost a write barrier an instruction.
-      if (operation) this.current = operation;
+      this.current = operation;
       throw error;
+    }
+  }
+
+  /** Runs generated code from a block on; the next block that has none, or null where the dispatcher is to be left. */
+  private runGenerated(first: Block): Block | null {
+    const { state, supervised } = this;
+    let block = first;
+    for (;;) {
+      const compiled = block.compiled;
+      if (compiled === null) return block;
+      state[CALL_DEPTH] = 0;
+      const pc = supervised ? this.runSupervised(block, compiled) : compiled();
+      state[EIP] = pc;
+      if (state[EXIT] !== 0) {
+        if (state[EXIT] !== Exit.slow) return null;
+        state[EXIT] = 0;
+        this.statistics.slowExits++;
+        this.step(pc);
+        if (state[EXIT] !== 0) return null;
+      }
+      if (state[PENDING] !== 0) return null;
+      block = this.successorOf(block, state[EIP]!);
     }
   }
 

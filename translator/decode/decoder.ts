@@ -59,7 +59,7 @@ export class Decoder {
     this.at = pc;
     this.end = Math.min(limit, pc + MAXIMUM_LENGTH);
     try {
-      return this.instruction(limit);
+      return this.instruction();
     } catch (error) {
       if (error !== FETCH) throw error;
       if (this.at >= pc + MAXIMUM_LENGTH) return { failure: 'tooLong' };
@@ -92,172 +92,58 @@ export class Decoder {
     return this.byte() === RET ? [library, func] : undefined;
   }
 
-  private instruction(limit: number): DecodedInstruction | DecodeFailure {
-    let operandSize: 16 | 32 = 32;
-    let addressSize: 16 | 32 = 32;
-    let segment = -1;
-    let lock = false;
-    let repeat: 'none' | 'rep' | 'repne' = 'none';
-    let opcode: number;
-    prefixes: for (;;) {
-      opcode = this.byte();
-      switch (opcode) {
-        case 0x66:
-          operandSize = 16;
-          break;
-        case 0x67:
-          addressSize = 16;
-          break;
-        case 0xf0:
-          lock = true;
-          break;
-        case 0xf2:
-          repeat = 'repne';
-          break;
-        case 0xf3:
-          repeat = 'rep';
-          break;
-        case 0x26:
-          segment = Segment.es;
-          break;
-        case 0x2e:
-          segment = Segment.cs;
-          break;
-        case 0x36:
-          segment = Segment.ss;
-          break;
-        case 0x3e:
-          segment = Segment.ds;
-          break;
-        case 0x64:
-          segment = Segment.fs;
-          break;
-        case 0x65:
-          segment = Segment.gs;
-          break;
-        default:
-          break prefixes;
-      }
-    }
-    let list: Candidate[] | undefined;
-    if (opcode !== 0x0f) list = this.table['1'][opcode];
-    else {
-      opcode = this.byte();
-      if (opcode === 0x38) {
-        opcode = this.byte();
-        list = this.table['0F38'][opcode];
-      } else if (opcode === 0x3a) {
-        opcode = this.byte();
-        list = this.table['0F3A'][opcode];
-      } else list = this.table['0F'][opcode];
-    }
-    if (list === undefined) return { failure: 'invalid', length: this.at - this.start };
+  // What the parts of a decoding find; parts, because V8 compiles one long function many times over while it is young.
+  private operandSize: 16 | 32 = 32;
+  private addressSize: 16 | 32 = 32;
+  private segment = -1;
+  private lock = false;
+  private repeat: 'none' | 'rep' | 'repne' = 'none';
+  private opcode = 0;
+  private modrm = -1;
+  private base = -1;
+  private index = -1;
+  private scale = 0;
+  private displacement = 0;
+  private immediate = 0;
+  private immediate2 = 0;
 
-    let modrm = -1;
-    let chosen: Candidate | undefined;
-    for (const candidate of list) {
-      if (candidate.prefix !== 'any') {
-        if (candidate.prefix === '66' ? operandSize !== 16 || repeat !== 'none' : false) continue;
-        if (candidate.prefix === 'F3' && repeat !== 'rep') continue;
-        if (candidate.prefix === 'F2' && repeat !== 'repne') continue;
-        if (candidate.prefix === 'none' && (repeat !== 'none' || operandSize === 16)) continue;
-      }
-      // movbe takes its operand size from 66, but is no instruction with a repeat prefix.
-      else if (candidate.map === '0F38' && repeat !== 'none') continue;
-      if (candidate.hasModRm) {
-        if (modrm < 0) modrm = this.byte();
-        if (candidate.extension >= 0 && ((modrm >> 3) & 7) !== candidate.extension) continue;
-        if (candidate.exact >= 0 && (modrm & candidate.exactMask) !== candidate.exact) continue;
-        if (candidate.form === 'memory' && modrm >= 0xc0) continue;
-        if (candidate.form === 'register' && modrm < 0xc0) continue;
-      }
-      chosen = candidate;
-      break;
-    }
+  private instruction(): DecodedInstruction | DecodeFailure {
+    const list = this.candidates();
+    const chosen = list === undefined ? undefined : this.choose(list);
     if (chosen === undefined) return { failure: 'invalid', length: this.at - this.start };
-
     const { declaration, shapes } = chosen;
-    let base = -1;
-    let index = -1;
-    let scale = 0;
-    let displacement = 0;
+    const { modrm, lock, operandSize } = this;
     const memory = modrm >= 0 && modrm < 0xc0;
+    this.base = -1;
+    this.index = -1;
+    this.scale = 0;
+    this.displacement = 0;
+    this.immediate = 0;
+    this.immediate2 = 0;
     if (memory) {
-      const mod = modrm >> 6;
-      const rm = modrm & 7;
-      if (addressSize === 32) {
-        if (rm === 4) {
-          const sib = this.byte();
-          scale = sib >> 6;
-          index = (sib >> 3) & 7;
-          if (index === 4) index = -1;
-          base = sib & 7;
-          if (base === 5 && mod === 0) {
-            base = -1;
-            displacement = this.long();
-          }
-        } else if (rm === 5 && mod === 0) displacement = this.long();
-        else base = rm;
-        if (mod === 1) displacement = this.signedByte();
-        else if (mod === 2) displacement = this.long();
-      } else {
-        if (rm === 6 && mod === 0) displacement = this.word();
-        else {
-          base = BASE_16[rm]!;
-          index = INDEX_16[rm]!;
-          if (mod === 1) displacement = this.signedByte();
-          else if (mod === 2) displacement = this.word();
-        }
-      }
+      if (this.addressSize === 32) this.address32(modrm >> 6, modrm & 7);
+      else this.address16(modrm >> 6, modrm & 7);
     }
-
-    let immediate = 0;
-    let immediate2 = 0;
-    let count = 0;
     if (declaration.options.cookie) {
       const codes = this.cookie();
       // The prefixes that instructions may have make it none.
       if (!codes || this.at - this.start !== COOKIE_LENGTH) return { failure: 'invalid', length: this.at - this.start };
-      [immediate, immediate2] = codes;
+      [this.immediate, this.immediate2] = codes;
     }
-    for (const shape of shapes) {
-      let value = 0;
-      if (shape.from === 'moffs') {
-        displacement = addressSize === 32 ? this.long() : this.word();
-        continue;
-      }
-      if (shape.from !== 'imm') continue;
-      if (shape.class === 'far') {
-        immediate = operandSize === 32 ? this.long() : this.word();
-        immediate2 = this.word();
-        continue;
-      }
-      const bytes = shape.bytes === 'v' ? operandSize >> 3 : shape.bytes!;
-      if (bytes === 1) value = shape.signed ? this.signedByte() : this.byte();
-      else if (bytes === 2) value = shape.signed ? (this.word() << 16) >> 16 : this.word();
-      else value = this.long();
-      // A sign-extended byte beside a 16-bit operand is a 16-bit value, like every value of that size.
-      if (shape.class === 'immediate' && shape.signed && operandSize === 16) value &= 0xffff;
-      if (count++ === 0) immediate = value;
-      else immediate2 = value;
-    }
-    if (chosen.map === '1' && (opcode & 0xf8) === 0xd8) immediate2 = ((opcode & 7) << 8) | modrm;
+    if (chosen.hasImmediate) this.immediates(shapes);
+    if (chosen.map === '1' && (this.opcode & 0xf8) === 0xd8) this.immediate2 = ((this.opcode & 7) << 8) | modrm;
     const pc = this.start;
     const length = this.at - pc;
     if (length > MAXIMUM_LENGTH) return { failure: 'tooLong' };
-    void limit;
-    if (shapes.some((shape) => shape.class === 'target')) {
-      immediate = (pc + length + immediate) | 0;
-      if (operandSize === 16) immediate &= 0xffff;
+    if (chosen.hasTarget) {
+      this.immediate = (pc + length + this.immediate) | 0;
+      if (operandSize === 16) this.immediate &= 0xffff;
     }
     const reg = modrm < 0 ? 0 : (modrm >> 3) & 7;
-    const rm = modrm < 0 ? 0 : modrm & 7;
     if (lock && !(declaration.options.lock && memory)) return { failure: 'invalid', length };
-    for (const shape of shapes) {
-      // mov to cs and to segment registers 6 and 7 do not exist.
-      if (shape.class === 'segment' && (reg > 5 || (reg === Segment.cs && shape === shapes[0]))) {
-        return { failure: 'invalid', length };
-      }
+    // mov to cs and to segment registers 6 and 7 do not exist.
+    if (chosen.hasSegment && (reg > 5 || (reg === Segment.cs && shapes[0]!.class === 'segment'))) {
+      return { failure: 'invalid', length };
     }
     return {
       declaration,
@@ -265,22 +151,144 @@ export class Decoder {
       pc,
       length,
       operandSize,
-      addressSize,
-      repeat,
+      addressSize: this.addressSize,
+      repeat: this.repeat,
       lock,
-      segment,
+      segment: this.segment,
       memory,
       reg,
-      rm,
-      opcodeRegister: opcode & 7,
-      base,
-      index,
-      scale,
-      displacement,
-      immediate,
-      immediate2,
+      rm: modrm < 0 ? 0 : modrm & 7,
+      opcodeRegister: this.opcode & 7,
+      base: this.base,
+      index: this.index,
+      scale: this.scale,
+      displacement: this.displacement,
+      immediate: this.immediate,
+      immediate2: this.immediate2,
     };
   }
+
+  /** Reads prefixes and opcode. */
+  private candidates(): Candidate[] | undefined {
+    this.operandSize = 32;
+    this.addressSize = 32;
+    this.segment = -1;
+    this.lock = false;
+    this.repeat = 'none';
+    let opcode = this.byte();
+    while (IS_PREFIX[opcode] !== 0) {
+      this.prefix(opcode);
+      opcode = this.byte();
+    }
+    let map = this.table['1'];
+    if (opcode === 0x0f) {
+      opcode = this.byte();
+      map = this.table['0F'];
+      if (opcode === 0x38 || opcode === 0x3a) {
+        map = this.table[opcode === 0x38 ? '0F38' : '0F3A'];
+        opcode = this.byte();
+      }
+    }
+    this.opcode = opcode;
+    return map[opcode];
+  }
+
+  private prefix(byte: number): void {
+    if (byte === 0x66) this.operandSize = 16;
+    else if (byte === 0x67) this.addressSize = 16;
+    else if (byte === 0xf0) this.lock = true;
+    else if (byte === 0xf2) this.repeat = 'repne';
+    else if (byte === 0xf3) this.repeat = 'rep';
+    else if (byte === 0x64) this.segment = Segment.fs;
+    else if (byte === 0x65) this.segment = Segment.gs;
+    // 26, 2e, 36, 3e: es, cs, ss, ds
+    else this.segment = (byte - 0x26) >> 3;
+  }
+
+  /** The candidate that prefixes and ModRM select. */
+  private choose(list: readonly Candidate[]): Candidate | undefined {
+    this.modrm = -1;
+    const { repeat } = this;
+    for (const candidate of list) {
+      if (candidate.prefix !== 'any') {
+        if (!this.prefixFits(candidate)) continue;
+      }
+      // movbe takes its operand size from 66, but is no instruction with a repeat prefix.
+      else if (repeat !== 'none' && candidate.map === '0F38') continue;
+      if (candidate.hasModRm) {
+        if (this.modrm < 0) this.modrm = this.byte();
+        const { modrm } = this;
+        if (candidate.extension >= 0 && ((modrm >> 3) & 7) !== candidate.extension) continue;
+        if (candidate.exact >= 0 && (modrm & candidate.exactMask) !== candidate.exact) continue;
+        if (candidate.form === 'memory' && modrm >= 0xc0) continue;
+        if (candidate.form === 'register' && modrm < 0xc0) continue;
+      }
+      return candidate;
+    }
+    return undefined;
+  }
+
+  private prefixFits({ prefix }: Candidate): boolean {
+    const { repeat } = this;
+    if (prefix === 'F3') return repeat === 'rep';
+    if (prefix === 'F2') return repeat === 'repne';
+    return repeat === 'none' && (this.operandSize === 16) === (prefix === '66');
+  }
+
+  private address32(mod: number, rm: number): void {
+    if (rm === 4) {
+      const sib = this.byte();
+      this.scale = sib >> 6;
+      const index = (sib >> 3) & 7;
+      this.index = index === 4 ? -1 : index;
+      const base = sib & 7;
+      if (base === 5 && mod === 0) this.displacement = this.long();
+      else this.base = base;
+    } else if (rm === 5 && mod === 0) this.displacement = this.long();
+    else this.base = rm;
+    if (mod === 1) this.displacement = this.signedByte();
+    else if (mod === 2) this.displacement = this.long();
+  }
+
+  private address16(mod: number, rm: number): void {
+    if (rm === 6 && mod === 0) {
+      this.displacement = this.word();
+      return;
+    }
+    this.base = BASE_16[rm]!;
+    this.index = INDEX_16[rm]!;
+    if (mod === 1) this.displacement = this.signedByte();
+    else if (mod === 2) this.displacement = this.word();
+  }
+
+  private immediates(shapes: readonly KindShape[]): void {
+    let count = 0;
+    for (const shape of shapes) {
+      if (shape.from === 'moffs') this.displacement = this.addressSize === 32 ? this.long() : this.word();
+      if (shape.from !== 'imm') continue;
+      if (shape.class === 'far') {
+        this.immediate = this.operandSize === 32 ? this.long() : this.word();
+        this.immediate2 = this.word();
+        continue;
+      }
+      const value = this.immediateOf(shape);
+      if (count++ === 0) this.immediate = value;
+      else this.immediate2 = value;
+    }
+  }
+
+  private immediateOf(shape: KindShape): number {
+    const bytes = shape.bytes === 'v' ? this.operandSize >> 3 : shape.bytes!;
+    let value: number;
+    if (bytes === 1) value = shape.signed ? this.signedByte() : this.byte();
+    else if (bytes === 2) value = shape.signed ? (this.word() << 16) >> 16 : this.word();
+    else value = this.long();
+    // A sign-extended byte beside a 16-bit operand is a 16-bit value, like every value of that size.
+    return shape.class === 'immediate' && shape.signed && this.operandSize === 16 ? value & 0xffff : value;
+  }
 }
+
+const IS_PREFIX = new Uint8Array(256);
+for (const prefix of [0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65]) IS_PREFIX[prefix] = 1;
 
 const FETCH = Symbol('fetch');

@@ -18,6 +18,10 @@ export interface Candidate {
   readonly form: 'any' | 'memory' | 'register';
   readonly hasModRm: boolean;
   readonly shapes: readonly KindShape[];
+  /** Bytes of immediates or an address follow; an operand is a relative target; a segment register. */
+  readonly hasImmediate: boolean;
+  readonly hasTarget: boolean;
+  readonly hasSegment: boolean;
 }
 export type OpcodeMap = '1' | '0F' | '0F38' | '0F3A';
 
@@ -69,7 +73,20 @@ export function parseEncoding(declaration: Declaration): Candidate[] {
     exact >= 0 ||
     form !== 'any' ||
     shapes.some((shape) => shape.from === 'rm' || shape.from === 'reg');
-  const base = { declaration, map, prefix, extension, exact, exactMask, form, hasModRm, shapes };
+  const base = {
+    declaration,
+    map,
+    prefix,
+    extension,
+    exact,
+    exactMask,
+    form,
+    hasModRm,
+    shapes,
+    hasImmediate: shapes.some((shape) => shape.from === 'imm' || shape.from === 'moffs'),
+    hasTarget: shapes.some((shape) => shape.class === 'target'),
+    hasSegment: shapes.some((shape) => shape.class === 'segment'),
+  };
   if (!opcodeText.endsWith('+')) return [{ ...base, opcode }];
   return Array.from({ length: 8 }, (_, low) => ({ ...base, opcode: opcode + low }));
 }
