@@ -20,7 +20,7 @@ export function createEngine(memory: GuestMemory, cpu: CpuState, options: Engine
   const lockstep = options.kind === 'lockstep';
   const dispatcher = lockstep ? new LockstepDispatcher(memory, cpu, options) : new Dispatcher(memory, cpu, options);
   if (options.kind === 'block') {
-    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 4, threshold: 4000, batch: 16 });
+    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 8, threshold: 4000, batch: 16 });
   } else if (options.kind === 'region') {
     dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 100, threshold: 10000, batch: 1 });
   }
