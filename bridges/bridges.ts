@@ -12,7 +12,7 @@ import { GUEST_LIMIT } from '../translator/state.js';
 import type { CpuState } from '../runtime/cpu/cpu-state.js';
 import type { BridgeFunction, EngineBridges } from '../runtime/engine/index.js';
 import { hostRead, hostStat } from '../runtime/host/buffer.js';
-import { NativeLibrary } from '../runtime/host/native-library.js';
+import { type NativeFunction, NativeLibrary } from '../runtime/host/native-library.js';
 import { MapFlag, Protection } from '../runtime/linux/constants/memory.js';
 import type { GuestMemory } from '../runtime/memory/guest-memory.js';
 import type { MappedFile, Mappings } from '../runtime/memory/mappings.js';
@@ -50,6 +50,8 @@ interface Place {
 }
 
 const COMPARED_BYTES = 8;
+/** Bytes after which a call of the host is quicker than a loop. */
+const SHORT_SEARCH = 64;
 const STRING_PAGE = 4096;
 
 export class Bridges implements EngineBridges {
@@ -203,12 +205,31 @@ export class Bridges implements EngineBridges {
           memory.dropCode(at, length);
           return true;
         },
+        findByte: this.findByte,
         string: (text) => this.string(text),
       };
       this.contexts.set(library, context);
     }
     return context;
   }
+
+  /** Short searches are a loop, longer ones the host's memchr. */
+  private readonly findByte = (address: number, value: number, end: number): number => {
+    const { u8 } = this.guest.memory;
+    const loopEnd = Math.min(end, address + SHORT_SEARCH);
+    let at = address;
+    for (; at < loopEnd; at++) if (u8[at] === value) return at;
+    if (at === end) return -1;
+    const { hostBase } = this.guest;
+    this.memchr ??= NativeLibrary.open(['libc.so.6'])?.func('memchr', 'uint64_t', ['uint64_t', 'int', 'uint64_t']);
+    if (this.memchr) {
+      const found = Number(this.memchr(hostBase + at, value, end - at));
+      return found === 0 ? -1 : found - hostBase;
+    }
+    for (; at < end; at++) if (u8[at] === value) return at;
+    return -1;
+  };
+  private memchr: NativeFunction | undefined;
 
   private nativeOf(library: BridgedLibrary): NativeLibrary | undefined {
     if (!this.natives.has(library)) {

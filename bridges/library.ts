@@ -19,6 +19,11 @@ export interface BridgeContext {
   /** True where all of the range may be read (written: translations in it are dropped then). Empty ranges always may. */
   readable(address: number, length: number): boolean;
   writable(address: number, length: number): boolean;
+  /**
+   * First place of a byte in [address, end) of readable guest memory (addresses 0 to 2^32), or -1. The range should not be
+   * longer than a page: the search must not read far beyond what it finds.
+   */
+  findByte(address: number, value: number, end: number): number;
   /** Guest address of a copy of a string that stays for the process's life; 0 for NULL. */
   string(text: string | undefined): number;
 }

@@ -7,31 +7,36 @@ import { stringEnd } from '../marshal.js';
 import type { BridgeFunction } from '../../runtime/engine/index.js';
 
 /** Bytes up to which a loop is quicker than a builtin. */
-const SHORT = 32;
+const SHORT = 48;
 
 const move =
   (end: boolean) =>
-  ({ memory, readable, writable, fault }: BridgeContext): BridgeFunction =>
-  (destination, source, length) => {
+  ({ memory, hostBase, native, readable, writable, fault }: BridgeContext): BridgeFunction => {
     const { u8 } = memory;
-    const to = destination! >>> 0;
-    const from = source! >>> 0;
-    const count = length! >>> 0;
-    if (!readable(from, count)) return fault(from, false);
-    if (!writable(to, count)) return fault(to, true);
-    if (count > SHORT) u8.copyWithin(to, from, from + count);
-    else if (to <= from) for (let i = 0; i < count; i++) u8[to + i] = u8[from + i]!;
-    else for (let i = count - 1; i >= 0; i--) u8[to + i] = u8[from + i]!;
-    return end ? (to + count) | 0 : destination!;
+    const host = native?.func('memmove', 'void', ['uint64_t', 'uint64_t', 'uint64_t']);
+    return (destination, source, length) => {
+      const to = destination! >>> 0;
+      const from = source! >>> 0;
+      const count = length! >>> 0;
+      if (!readable(from, count)) return fault(from, false);
+      if (!writable(to, count)) return fault(to, true);
+      if (count > SHORT && host) host(hostBase + to, hostBase + from, count);
+      else if (count > SHORT) u8.copyWithin(to, from, from + count);
+      else if (to <= from) for (let i = 0; i < count; i++) u8[to + i] = u8[from + i]!;
+      else for (let i = count - 1; i >= 0; i--) u8[to + i] = u8[from + i]!;
+      return end ? (to + count) | 0 : destination!;
+    };
   };
 
-function memset({ memory, writable, fault }: BridgeContext): BridgeFunction {
+function memset({ memory, hostBase, native, writable, fault }: BridgeContext): BridgeFunction {
   const { u8 } = memory;
+  const host = native?.func('memset', 'void', ['uint64_t', 'int', 'uint64_t']);
   return (destination, value, length) => {
     const to = destination! >>> 0;
     const count = length! >>> 0;
     if (!writable(to, count)) return fault(to, true);
-    if (count > SHORT) u8.fill(value!, to, to + count);
+    if (count > SHORT && host) host(hostBase + to, value!, count);
+    else if (count > SHORT) u8.fill(value!, to, to + count);
     else for (let i = 0; i < count; i++) u8[to + i] = value!;
     return destination!;
   };
@@ -39,9 +44,10 @@ function memset({ memory, writable, fault }: BridgeContext): BridgeFunction {
 
 /** The first difference of at most `limit` bytes; ends at a NUL where `strings` says so. Reads no page that it need not. */
 function comparison(strings: boolean, limited: boolean) {
-  return ({ memory, readable, fault }: BridgeContext): BridgeFunction =>
-    (first, second, length) => {
-      const { u8 } = memory;
+  return ({ memory, hostBase, native, readable, fault }: BridgeContext): BridgeFunction => {
+    const { u8 } = memory;
+    const host = strings ? undefined : native?.func('memcmp', 'int', ['uint64_t', 'uint64_t', 'uint64_t']);
+    return (first, second, length) => {
       const a = first! >>> 0;
       const b = second! >>> 0;
       const limit = limited ? length! >>> 0 : 0x100000000;
@@ -50,6 +56,12 @@ function comparison(strings: boolean, limited: boolean) {
         if (!readable(b + i, 1)) return fault(b + i, false);
         const piece = Math.min(limit - i, 4096 - ((a + i) & 4095), 4096 - ((b + i) & 4095));
         for (const end = i + piece; i < end; i++) {
+          if (host && end - i > SHORT) {
+            const order = Number(host(hostBase + a + i, hostBase + b + i, end - i));
+            if (order !== 0) return order < 0 ? -1 : 1;
+            i = end;
+            break;
+          }
           const x = u8[a + i]!;
           const y = u8[b + i]!;
           if (x !== y) return x < y ? -1 : 1;
@@ -58,6 +70,7 @@ function comparison(strings: boolean, limited: boolean) {
       }
       return 0;
     };
+  };
 }
 
 function strlen(context: BridgeContext): BridgeFunction {
@@ -74,8 +87,7 @@ function unterminated({ memory, fault }: BridgeContext, string: number): undefin
   return fault(Math.max(string >>> 0, page * 4096), false);
 }
 
-function memchr({ memory, readable, fault }: BridgeContext): BridgeFunction {
-  const { u8 } = memory;
+function memchr({ readable, findByte, fault }: BridgeContext): BridgeFunction {
   return (start, value, length) => {
     const from = start! >>> 0;
     const limit = Math.min(length! >>> 0, 0x100000000 - from);
@@ -84,7 +96,9 @@ function memchr({ memory, readable, fault }: BridgeContext): BridgeFunction {
     for (let i = 0; i < limit;) {
       if (!readable(from + i, 1)) return fault(from + i, false);
       const end = Math.min(limit, i + 4096 - ((from + i) & 4095));
-      for (; i < end; i++) if (u8[from + i] === wanted) return (from + i) | 0;
+      const found = findByte(from + i, wanted, from + end);
+      if (found >= 0) return found | 0;
+      i = end;
     }
     return 0;
   };
@@ -115,6 +129,7 @@ export const libc = (): BridgedLibrary =>
   declareLibrary({
     name: 'libc',
     soname: 'libc.so.6',
+    hostNames: ['libc.so.6'],
     description: 'Memory and strings, as operations on typed arrays.',
     written: {
       'pointer memcpy(pointer dest, pointer src, size_t n)': move(false),
