@@ -24,6 +24,9 @@ export class Failure extends Error {
   }
 }
 
+/** A failure whose message is a report of several lines, shown as they stand. */
+export class ReportedFailure extends Failure {}
+
 /** Shows an error as one line and returns the exit status. */
 export function report(error: unknown): number {
   const debug = process.env.BRIDGE86_DEBUG !== undefined;
@@ -34,7 +37,8 @@ export function report(error: unknown): number {
     const advice = debug ? 'please report this' : 'please report this, with what BRIDGE86_DEBUG=1 makes it print';
     text = `internal error: ${name}${text} (${advice})`;
   }
-  let lines = `bridge86: ${text.replaceAll(/\s*\n\s*/g, ' ')}\n`;
+  if (!(error instanceof ReportedFailure)) text = text.replaceAll(/\s*\n\s*/g, ' ');
+  let lines = `bridge86: ${text}\n`;
   if (debug && error instanceof Error) lines += `${error.stack ?? ''}\n`;
   try {
     // Not process.stderr: it would change the descriptor's mode, which a guest shares.

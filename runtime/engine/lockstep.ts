@@ -2,6 +2,7 @@
  * The lockstep engine: whenever generated code is to run, the interpreter goes first over the same blocks with every store
  * logged, everything is undone, the generated code runs to its first way out, and both states and memories are compared.
  */
+import { disassemble } from '../../translator/disasm.js';
 import { VARIABLE_NAMES, variables } from '../../translator/ir/ir.js';
 import { State } from '../../translator/state.js';
 import { GuestTrap } from '../memory/trap.js';
@@ -135,9 +136,10 @@ export class LockstepDispatcher extends Dispatcher {
         lines.push(`  memory ${at(write.address)}: interpreter ${hexBytes(write.after)} generated ${hexBytes(got)}`);
       }
     }
-    for (const { pc: address, declaration, length } of block.instructions) {
+    for (const instruction of block.instructions) {
+      const { pc: address, length } = instruction;
       const bytes = hexBytes(this.memory.u8.subarray(address >>> 0, (address >>> 0) + length));
-      lines.push(`  ${at(address)}  ${bytes.padEnd(24)} ${declaration.mnemonic}`);
+      lines.push(`  ${at(address)}  ${bytes.padEnd(24)} ${disassemble(instruction)}`);
     }
     lines.push(
       `  again: the same command with --engine lockstep --dump in_asm,ir,js --dump-range ${at(block.pc)}-${at(block.end)}`,

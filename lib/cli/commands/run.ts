@@ -6,6 +6,7 @@ import { Bridges } from '../../../bridges/bridges.js';
 import { selectBridges, SelectionError } from '../../../bridges/selection.js';
 import { cpuModel, hardwareCapabilities } from '../../../runtime/cpu/cpuid.js';
 import { createEngine, type EngineOptions } from '../../../runtime/engine/index.js';
+import { LockstepDifference } from '../../../runtime/engine/lockstep.js';
 import { syscall } from '../../../runtime/host/libc.js';
 import { Host } from '../../../runtime/linux/constants/host-syscalls.js';
 import { endHostProcess, LinuxProcess, type ProcessOptions } from '../../../runtime/linux/process.js';
@@ -13,7 +14,7 @@ import { StraceWriter } from '../../../runtime/linux/strace.js';
 import { LoadError } from '../../../runtime/loader/load-error.js';
 import { defaultSysroot } from '../../sysroot/location.js';
 import { dumpHooks } from '../dump.js';
-import { ExitStatus, Failure, report } from '../failure.js';
+import { ExitStatus, Failure, report, ReportedFailure } from '../failure.js';
 import { changedEnvironment, rawEnvironment } from '../raw-arguments.js';
 import type { RunOptions } from '../run-options.js';
 import { reportStatistics } from '../stats.js';
@@ -53,7 +54,12 @@ export function run(options: RunOptions, atEnd?: () => void): never {
     if (guest.pid === pid) atEnd?.();
     endHostProcess(guest, end);
   } catch (error) {
-    const failure = error instanceof LoadError ? new Failure(error.message, error.exitStatus) : error;
+    const failure =
+      error instanceof LoadError
+        ? new Failure(error.message, error.exitStatus)
+        : error instanceof LockstepDifference
+          ? new ReportedFailure(error.message, ExitStatus.internal)
+          : error;
     const status = report(failure);
     for (;;) syscall(Host.exit_group, status);
   }
