@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --single-threaded --no-maglev --max-optimized-bytecode-size=1000000
+#!/usr/bin/env -S node --single-threaded --no-maglev --max-optimized-bytecode-size=1000000 --no-liftoff --wasm-lazy-compilation
 /**
  * The command `bridge86`. The first line starts Node with the flag that fork needs and that cannot be set later, and with those
  * that generated code needs (runtime/engine/v8-flags.ts).

@@ -11,7 +11,7 @@ import { FLAG_BITS, flagBits, OTHER_BITS, removeDeadPuts } from '../../translato
 import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
-import { Unsupported } from '../../translator/emit/wasm/emitter.js';
+import { isInline, Unsupported } from '../../translator/emit/wasm/emitter.js';
 import { setV8Flags } from './v8-flags.js';
 import { WasmBackend } from './wasm-backend.js';
 
@@ -89,7 +89,7 @@ export class RegionCompiler implements Compiler {
 
   /** Is the region's code in the WebAssembly module under construction now? */
   private addToModule(block: Block, graph: RegionGraph, name: string): boolean {
-    if (!this.wasm) return false;
+    if (!this.wasm || (this.engineOptions.backend === 'auto' && callsHelpers(graph))) return false;
     try {
       this.wasm.add(block, graph, name);
       return true;
@@ -231,4 +231,11 @@ function takeHottest(blocks: Block[]): Block {
   let best = 0;
   for (let i = 1; i < blocks.length; i++) if (blocks[i]!.count > blocks[best]!.count) best = i;
   return blocks.splice(best, 1)[0]!;
+}
+
+/** Does the region call helpers that WebAssembly code has no instructions for (x87)? */
+function callsHelpers(graph: RegionGraph): boolean {
+  return graph.nodes.some(({ ir }) =>
+    ir.statements.some((statement) => statement.kind === 'call' && !isInline(statement.helper)),
+  );
 }

@@ -9,6 +9,10 @@ const FLAGS = [
   '--max-optimized-bytecode-size=1000000',
   // Maglev deoptimises for ever on DataView indices of 2^31 and more (Node 22 and later).
   '--no-maglev',
+  // WebAssembly: each function is compiled by the optimising compiler when it is first called, on this thread. Regions are
+  // hot before they are compiled, and loops would stay in Liftoff's code; a child of fork has no threads that could help.
+  '--no-liftoff',
+  '--wasm-lazy-compilation',
 ];
 
 /** Sets those that Node was not started with. */

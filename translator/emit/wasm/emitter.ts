@@ -39,6 +39,11 @@ export interface WasmTarget {
 /** A statement that this emitter has no code for: the region is for the JavaScript emitter. */
 export class Unsupported extends Error {}
 
+/** Is a call of the helper written inline? Others are slower from WebAssembly than from JavaScript, where V8 inlines them. */
+export function isInline(helper: string): boolean {
+  return Object.hasOwn(simdLowerings, helper);
+}
+
 const LOAD = { 1: 'i32.load8_u', 2: 'i32.load16_u', 4: 'i32.load' } as const;
 const STORE = { 1: 'i32.store8', 2: 'i32.store16', 4: 'i32.store' } as const;
 /** Larger pieces first. */

@@ -3,7 +3,7 @@
  * registers are written back. It is given the guest address it is called at and how many regions have called one another,
  * and gives the guest address to go on at; `exit` in the CPU state says why where it was not an ordinary transfer.
  */
-import type { Terminator, Variable } from '../../ir/ir.js';
+import type { Terminator, Value, Variable } from '../../ir/ir.js';
 import type { RegionGraph } from '../../region/graph.js';
 import { isShortTransfer, structure, type StructureSink } from '../../region/structure.js';
 import { Exit, State } from '../../state.js';
@@ -21,6 +21,9 @@ const DEPTH = 1;
 
 /** Regions may call one another this deep on the host's stack; then they leave to the dispatcher. */
 const MAXIMUM_CALL_DEPTH = 200;
+
+/** Imported: runs the region of the guest address that it is given. */
+const CALL_INDIRECT = 'callIndirect';
 
 const OUT = 'out';
 const SLOW = 'slow';
@@ -57,7 +60,7 @@ class RegionEmitter implements StructureSink {
   private serial = 0;
 
   constructor(
-    module: ModuleBuilder,
+    private readonly module: ModuleBuilder,
     private readonly graph: RegionGraph,
     name: string,
     private readonly options: WasmRegionOptions,
@@ -252,12 +255,26 @@ class RegionEmitter implements StructureSink {
     const { emitter, w } = this;
     const continuation = terminator.returnAddress;
     const target = continuation === undefined ? undefined : this.graph.nodeAt(continuation | 0);
-    if (target === undefined || terminator.target.op !== 'const') {
+    if (target === undefined) {
       emitter.push(terminator.target);
       this.exit();
       return;
     }
-    const address = terminator.target.value;
+    if (terminator.target.op === 'const') this.callDirect(terminator.target.value);
+    else this.callIndirect(terminator.target);
+    w.tee(this.pc);
+    w.i32(continuation! | 0);
+    w.op('i32.ne');
+    this.nested('if', '', () => {
+      w.get(this.pc);
+      w.op('return');
+    });
+    for (const variable of this.cached) emitter.loadVariable(variable);
+    transfer(target);
+  }
+
+  private callDirect(address: number): void {
+    const { emitter, w } = this;
     w.get(DEPTH);
     w.i32(MAXIMUM_CALL_DEPTH);
     w.op('i32.gt_s');
@@ -272,15 +289,42 @@ class RegionEmitter implements StructureSink {
       w.i32(this.options.slotOf(address));
       w.callIndirect(this.type);
     }
-    w.tee(this.pc);
-    w.i32(continuation! | 0);
-    w.op('i32.ne');
+  }
+
+  /**
+   * The callee is found outside, and counts depth from zero again: what it is called at is kept in the CPU state, which bounds
+   * the sum.
+   */
+  private callIndirect(target: Value): void {
+    const { emitter, w } = this;
+    emitter.push(target);
+    w.set(this.pc);
+    const field = this.options.stateAddress + State.callDepth;
+    const total = emitter.temporary();
+    w.i32(0);
+    w.memory('i32.load', field);
+    w.get(DEPTH);
+    w.op('i32.add');
+    w.tee(total);
+    w.i32(MAXIMUM_CALL_DEPTH);
+    w.op('i32.gt_s');
     this.nested('if', '', () => {
       w.get(this.pc);
-      w.op('return');
+      this.exit();
     });
-    for (const variable of this.cached) emitter.loadVariable(variable);
-    transfer(target);
+    for (const variable of this.dirty) emitter.storeVariable(variable);
+    emitter.storeState(State.callDepth, () => {
+      w.get(total);
+      w.i32(1);
+      w.op('i32.add');
+    });
+    w.get(this.pc);
+    w.call(this.module.helper(CALL_INDIRECT, 1, true));
+    emitter.storeState(State.callDepth, () => {
+      w.get(total);
+      w.get(DEPTH);
+      w.op('i32.sub');
+    });
   }
 }
 
