@@ -16,6 +16,7 @@ import {
 import { pureOperations, type PureOperation, type WasmOperands } from '../../ir/ops.js';
 import { Page, PAGE_SHIFT } from '../../pages.js';
 import { PAGE_TABLE_ADDRESS } from '../../state.js';
+import { isInlineCopy, planChecks, type CheckedRange } from './checks.js';
 import type { ModuleBuilder } from './module.js';
 import type { PlainOpcode, ValueType } from './opcodes.js';
 import { simdLowerings } from './simd.js';
@@ -54,7 +55,6 @@ const COPIES = [
   { bytes: 2, load: 'i32.load16_u', store: 'i32.store16' },
   { bytes: 1, load: 'i32.load8_u', store: 'i32.store8' },
 ] as const;
-const LARGEST_INLINE_COPY = 16;
 
 export class WasmEmitter {
   private pc = 0;
@@ -62,6 +62,7 @@ export class WasmEmitter {
   private holders = new Map<Variable, Value>();
   private saved: Get[] = [];
   private position = 0;
+  private checks: ReadonlyMap<number, CheckedRange> = new Map();
   /** Locals of each type for values of a block; `used` counts those taken in this block. */
   private readonly pools: Partial<Record<ValueType, { locals: number[]; used: number }>> = {};
 
@@ -78,6 +79,8 @@ export class WasmEmitter {
     this.holders.clear();
     this.saved = [];
     for (const pool of Object.values(this.pools)) pool.used = 0;
+    this.checks = planChecks(statements);
+    for (const { base } of this.checks.values()) base.uses++;
     const seen = new Set<Value>();
     const collect = (value: Value): void => {
       if (seen.has(value)) return;
@@ -209,7 +212,7 @@ export class WasmEmitter {
         return;
       case 'load': {
         const address = this.repeatable(statement.address);
-        this.check(address, statement.size, statement.forWrite ? Page.write : Page.read);
+        this.check();
         if (statement.result.uses === 0) return;
         address();
         w.memory(LOAD[statement.size]);
@@ -221,7 +224,7 @@ export class WasmEmitter {
         else {
           const address = this.repeatable(statement.address);
           const value = this.repeatable(statement.value);
-          this.check(address, statement.size, Page.write);
+          this.check();
           address();
           value();
           w.memory(STORE[statement.size]);
@@ -232,7 +235,9 @@ export class WasmEmitter {
         return;
       }
       case 'probe':
-        this.check(this.repeatable(statement.address), statement.size, Page.write);
+        this.push(statement.address);
+        w.op('drop');
+        this.check();
         return;
       case 'read': {
         const offset = this.stateAddress(statement.slot, statement.offset);
@@ -417,15 +422,19 @@ export class WasmEmitter {
 
   // Guest memory ----------------------------------------------------------------------------------------------------------
 
-  /** Leaves the region unless all of [address, address + size) has the permission. */
-  private check(address: () => void, size: number, permission: number): void {
+  /** Leaves the region unless what the statement accesses is permitted, where that is not known yet. */
+  private check(): void {
+    const range = this.checks.get(this.position);
+    if (!range) return;
     const { w } = this;
-    this.pushPage(address, 0);
-    if (size > 1) {
-      this.pushPage(address, size - 1);
+    const { low, high } = range;
+    const base = this.repeatable(range.base);
+    this.pushPage(base, low);
+    if (high - low > 1) {
+      this.pushPage(base, high - 1);
       w.op('i32.and');
     }
-    w.i32(permission);
+    w.i32(range.write ? Page.write : Page.read);
     w.op('i32.and', 'i32.eqz');
     w.open('if');
     this.target.leave(this.pc);
@@ -433,9 +442,9 @@ export class WasmEmitter {
   }
 
   /** Pushes the page table's byte for an address. */
-  private pushPage(address: () => void, offset: number): void {
+  private pushPage(base: () => void, offset: number): void {
     const { w } = this;
-    address();
+    base();
     if (offset !== 0) {
       w.i32(offset);
       w.op('i32.add');
@@ -449,7 +458,7 @@ export class WasmEmitter {
     const { w } = this;
     const { bytes, slot } = statement;
     const into = statement.kind === 'copyIn';
-    if (bytes > LARGEST_INLINE_COPY || slot.op !== 'const') {
+    if (!isInlineCopy(statement)) {
       if (into) this.push(slot);
       this.push(statement.address);
       if (!into) this.push(slot);
@@ -461,8 +470,8 @@ export class WasmEmitter {
       return;
     }
     const address = this.repeatable(statement.address);
-    this.check(address, bytes, into ? Page.read : Page.write);
-    const field = this.target.stateAddress + slot.value;
+    this.check();
+    const field = this.target.stateAddress + (slot as { value: number }).value;
     let done = 0;
     for (const piece of COPIES) {
       for (; bytes - done >= piece.bytes; done += piece.bytes) {
