@@ -48,6 +48,8 @@ export interface BridgedLibrary {
   readonly description: string;
   /** Functions that are bridged where a whole library is asked for; undefined: all. */
   readonly preferred?: ReadonlySet<string>;
+  /** The dynamic linker and data in it make it no library that a stub could stand for. */
+  readonly selectiveOnly?: true;
 }
 
 export interface LibraryDeclaration {
@@ -62,6 +64,7 @@ export interface LibraryDeclaration {
   /** Family by function. */
   readonly families?: Readonly<Record<string, readonly string[]>>;
   readonly preferred?: readonly string[];
+  readonly selectiveOnly?: true;
 }
 
 export function declareLibrary(declaration: LibraryDeclaration): BridgedLibrary {
@@ -82,5 +85,6 @@ export function declareLibrary(declaration: LibraryDeclaration): BridgedLibrary 
       ...Object.entries(written).map(([text, implementation]) => make(text, implementation)),
     ],
     ...(preferred ? { preferred: new Set(preferred) } : {}),
+    ...(declaration.selectiveOnly ? { selectiveOnly: true } : {}),
   };
 }

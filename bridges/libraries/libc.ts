@@ -130,6 +130,7 @@ export const libc = (): BridgedLibrary =>
     name: 'libc',
     soname: 'libc.so.6',
     hostNames: ['libc.so.6'],
+    selectiveOnly: true,
     description: 'Memory and strings, as operations on typed arrays.',
     written: {
       'pointer memcpy(pointer dest, pointer src, size_t n)': move(false),

@@ -29,6 +29,7 @@ export const RUN_OPTIONS = {
   cpu: { describe: 'the processor that cpuid shows', choices: CPU_MODELS },
   bridge: { describe: "call the host's libraries instead of the guest's: libz,libm or all", type: 'string' },
   'bridge-symbol': { describe: 'bridge single functions: LIBRARY:FUNCTION,...', type: 'string' },
+  'bridge-stubs': { describe: 'take bridged libraries from DIR (bridge86 nativelib build)', type: 'string' },
   'no-bridge': { describe: 'bridge nothing, whatever BRIDGE86_BRIDGES says', type: 'boolean' },
   'bridge-report': { describe: 'print at the end what was bridged, what was not, and why', type: 'boolean' },
   seed: { describe: "a number that fixes the guest's random bytes", type: 'number' },
@@ -53,6 +54,7 @@ export interface RunOptions {
   /** --bridge, --bridge-symbol; `bridge` undefined: what BRIDGE86_BRIDGES says. */
   bridge: string[] | undefined;
   bridgeSymbols: string[];
+  bridgeStubs: string | undefined;
   bridgeReport: boolean;
   program: string;
   /** Without argv[0]. */
@@ -102,6 +104,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     seed: undefined,
     bridge: undefined,
     bridgeSymbols: [],
+    bridgeStubs: undefined,
     bridgeReport: false,
     program: '',
     arguments: [],
@@ -176,7 +179,11 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
     case 'bridge-symbol':
       options.bridgeSymbols.push(value);
       break;
+    case 'bridge-stubs':
+      options.bridgeStubs = value;
+      break;
     case 'no-bridge':
+      options.bridgeStubs = undefined;
       options.bridge = [];
       options.bridgeSymbols = [];
       break;

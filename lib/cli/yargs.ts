@@ -3,6 +3,7 @@
  * yargs (see main.ts). Each command is a file in `commands/`.
  */
 import yargs, { type Argv } from 'yargs';
+import { nativelibCommand } from './commands/nativelib.js';
 import { runHelp } from './commands/run-help.js';
 import { sysrootCommand } from './commands/sysroot.js';
 import { ExitStatus, Failure } from './failure.js';
@@ -13,6 +14,7 @@ export function commandLine(args: readonly string[]): Argv {
     .usage('$0 <command>\n$0 PROGRAM [ARGUMENTS...]   the same as: $0 run PROGRAM [ARGUMENTS...]')
     .command(runHelp)
     .command(sysrootCommand)
+    .command(nativelibCommand)
     .demandCommand(1, 1, 'no command and no program is given')
     .strict()
     .version()

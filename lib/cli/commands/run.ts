@@ -4,6 +4,7 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { Bridges } from '../../../bridges/bridges.js';
 import { selectBridges, SelectionError } from '../../../bridges/selection.js';
+import { useStubDirectory } from '../../../bridges/stub-directory.js';
 import { cpuModel, hardwareCapabilities } from '../../../runtime/cpu/cpuid.js';
 import { createEngine, type EngineOptions } from '../../../runtime/engine/index.js';
 import { LockstepDifference } from '../../../runtime/engine/lockstep.js';
@@ -90,7 +91,9 @@ function engineOptions(options: RunOptions, guest: LinuxProcess): EngineOptions 
 /** The bridges that the options or the environment ask for; undefined for none, so that nothing of them costs anything. */
 function createBridges(options: RunOptions, guest: LinuxProcess): Bridges | undefined {
   const wanted = options.bridge ?? [process.env.BRIDGE86_BRIDGES ?? ''];
-  if (options.bridgeSymbols.length === 0 && wanted.every((text) => text === '')) return undefined;
+  const { bridgeStubs } = options;
+  if (bridgeStubs !== undefined) useStubDirectory(guest.paths, bridgeStubs);
+  else if (options.bridgeSymbols.length === 0 && wanted.every((text) => text === '')) return undefined;
   if (options.engine === 'lockstep') throw new Failure('--engine lockstep runs everything twice: no bridges');
   try {
     return new Bridges(guest, selectBridges(wanted, options.bridgeSymbols));
