@@ -35,7 +35,7 @@ for (const test of GUEST_CASES) {
       t.equal(outcome.status, wanted.status, 'status of a native run');
       t.equal(outputOf(outcome), wanted.stdout, 'output of a native run');
     }
-    for (const engine of ['interpret', 'block']) {
+    for (const engine of ['interpret', 'block', 'region']) {
       await inScratchDirectory(async (directory) => {
         const args = [
           'run',

@@ -25,7 +25,10 @@ export interface Environment {
 let mainContextTaken = false;
 
 /** Checked accesses for handlers. They throw `GuestTrap`. */
-const accessors = (checkedStores: boolean): string => `
+function accessors(checkedStores: boolean): string {
+  /** Where every store is to be seen, also those that read first, no page spares the check. */
+  const unless = (pages: string): string => (checkedStores ? '' : `if ((${pages} & ${Page.write}) === 0) `);
+  return `
 function ld8(a) {
   if ((P[a >>> 12] & ${Page.read}) === 0) readFault(a, 1);
   return M8[a >>> 0];
@@ -39,30 +42,31 @@ function ld32(a) {
   return M.getInt32(a >>> 0, true);
 }
 function ld8w(a) {
-  if ((P[a >>> 12] & ${Page.write}) === 0) checkWrite(a, 1);
+  ${unless('P[a >>> 12]')}checkWrite(a, 1);
   return M8[a >>> 0];
 }
 function ld16w(a) {
-  if ((P[a >>> 12] & P[a + 1 >>> 12] & ${Page.write}) === 0) checkWrite(a, 2);
+  ${unless('P[a >>> 12] & P[a + 1 >>> 12]')}checkWrite(a, 2);
   return M.getUint16(a >>> 0, true);
 }
 function ld32w(a) {
-  if ((P[a >>> 12] & P[a + 3 >>> 12] & ${Page.write}) === 0) checkWrite(a, 4);
+  ${unless('P[a >>> 12] & P[a + 3 >>> 12]')}checkWrite(a, 4);
   return M.getInt32(a >>> 0, true);
 }
 function st8(a, v) {
-  ${checkedStores ? '' : 'if ((P[a >>> 12] & ' + Page.write + ') === 0) '}checkWrite(a, 1);
+  ${unless('P[a >>> 12]')}checkWrite(a, 1);
   M8[a >>> 0] = v;
 }
 function st16(a, v) {
-  ${checkedStores ? '' : 'if ((P[a >>> 12] & P[a + 1 >>> 12] & ' + Page.write + ') === 0) '}checkWrite(a, 2);
+  ${unless('P[a >>> 12] & P[a + 1 >>> 12]')}checkWrite(a, 2);
   M.setInt16(a >>> 0, v, true);
 }
 function st32(a, v) {
-  ${checkedStores ? '' : 'if ((P[a >>> 12] & P[a + 3 >>> 12] & ' + Page.write + ') === 0) '}checkWrite(a, 4);
+  ${unless('P[a >>> 12] & P[a + 3 >>> 12]')}checkWrite(a, 4);
   M.setInt32(a >>> 0, v, true);
 }
 `;
+}
 
 export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: SystemHelperOptions): Environment {
   const constants: Record<string, unknown> = {

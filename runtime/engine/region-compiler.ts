@@ -29,6 +29,9 @@ interface Link {
   run: CompiledFunction;
 }
 
+/** With a direct target these go nowhere else (loop and jcxz, which read no flags either, may). */
+const GOES_TO_ITS_TARGET = new Set(['jmp', 'call']);
+
 /** Regions longer than this many guest instructions are cut. */
 const MAXIMUM_INSTRUCTIONS = 3000;
 
@@ -205,14 +208,17 @@ export class RegionCompiler implements Compiler {
       const block = this.dispatcher.cache.find(at);
       if (!block) break;
       looked.add(block);
-      for (const { declaration } of block.instructions) {
-        const { reads, writes, undefined: loose } = declaration.options;
+      for (const { declaration, repeat } of block.instructions) {
+        const { reads, writes, undefined: loose, string } = declaration.options;
         if (reads !== undefined) live |= flagBits(reads) & unknown;
+        // A repeated comparison of nothing leaves the flags as they were.
+        if (string !== undefined && repeat !== 'none') continue;
         if (writes !== undefined) unknown &= ~(flagBits(writes) & ~(loose === undefined ? 0 : flagBits(loose)));
       }
       const last = block.instructions[block.instructions.length - 1]!;
       if (last.declaration.options.ends !== true) at = block.end | 0;
-      else if (last.shapes[0]?.class === 'target' && last.declaration.options.reads === undefined) at = last.immediate;
+      else if (GOES_TO_ITS_TARGET.has(last.declaration.mnemonic) && last.shapes[0]?.class === 'target')
+        at = last.immediate;
       else break;
     }
     return OTHER_BITS | live | unknown;

@@ -23,8 +23,8 @@ export type StringHelper = (
   segment: number,
 ) => void;
 
-/** Throws `GuestTrap` at a fault. */
-export function createStringHelper(cpu: CpuState, memory: GuestMemory): StringHelper {
+/** Throws `GuestTrap` at a fault. `checkedStores`: every store asks `memory.checkWrite`, so that it can be logged. */
+export function createStringHelper(cpu: CpuState, memory: GuestMemory, checkedStores: boolean): StringHelper {
   const s = cpu.i32;
   const { u8, view, pages } = memory;
   const EAX = State.eax >> 2;
@@ -103,7 +103,7 @@ export function createStringHelper(cpu: CpuState, memory: GuestMemory): StringHe
     const move = (register: number): void => {
       s[register] = (s[register]! & ~mask) | ((s[register]! + step) & mask);
     };
-    const quick = repeat !== 0 && mask === -1 && step > 0 && (operation === MOVS || operation === STOS);
+    const quick = !checkedStores && repeat !== 0 && mask === -1 && step > 0 && (operation === MOVS || operation === STOS);
     while (repeat === 0 || (s[ECX]! & mask) !== 0) {
       if (quick && fast(operation, size, sourceBase) > 0) continue;
       const source = ((s[ESI]! & mask) + sourceBase) | 0;

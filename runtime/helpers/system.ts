@@ -33,7 +33,7 @@ export type SystemHelpers = ReturnType<typeof createSystemHelpers>;
 
 export function createSystemHelpers(cpu: CpuState, memory: GuestMemory, options: SystemHelperOptions) {
   const s = cpu.i32;
-  const stringStep = createStringHelper(cpu, memory);
+  const stringStep = createStringHelper(cpu, memory, options.checkedStores === true);
   const maskedStore = createMaskedStore(cpu, memory);
   let pendingTrap: GuestTrap | undefined;
 

@@ -46,6 +46,7 @@ export const GUEST_CASES: readonly GuestCase[] = [
   guest('integers'),
   guest('floats'),
   guest('strings'),
+  guest('flags'),
   guest('self-modifying'),
   guest('files', '', { input: 'a line of input' }),
   guest('files'),

@@ -23,18 +23,24 @@ export const FLAG_BITS = FLAGS;
 /** All variables but the flags. */
 export const OTHER_BITS = ALL & ~FLAGS;
 
-/** Variables that a statement's operands read. */
-function readsOf(statement: Statement): number {
-  let bits = 0;
+/** A variable as it was before the statement with an index. */
+interface Read {
+  readonly at: number;
+  readonly bit: number;
+}
+
+/** What a statement's operands read: often variables that were overwritten since, whose values are kept for it. */
+function readsOf(statement: Statement): Read[] {
+  const reads: Read[] = [];
   const seen = new Set<Value>();
   const visit = (value: Value): void => {
     if (seen.has(value)) return;
     seen.add(value);
-    if (value.op === 'get') bits |= bitOf(value.variable);
+    if (value.op === 'get') reads.push({ at: value.at, bit: bitOf(value.variable) });
     for (const argument of argumentsOf(value)) visit(argument);
   };
   for (const value of operandsOf(statement)) visit(value);
-  return bits;
+  return reads;
 }
 
 export interface LivenessOptions {
@@ -62,8 +68,7 @@ interface Live {
 }
 
 interface StatementReads {
-  /** Variables that the statement's operands read. */
-  readonly operands: number;
+  readonly operands: readonly Read[];
   /** Flags that the guest instruction it belongs to reads. */
   readonly instruction: number;
 }
@@ -85,6 +90,8 @@ function walk(
   onDead?: (index: number) => void,
 ): Live {
   let { code, guest } = live;
+  // By index, what live statements after it read of the variables as they were before the statement there.
+  const read = new Int32Array(statements.length);
   for (let index = statements.length - 1; index >= 0; index--) {
     const statement = statements[index]!;
     const { operands, instruction } = reads[index]!;
@@ -93,6 +100,7 @@ function walk(
       guest &= ~bit;
       if ((code & bit) === 0) {
         onDead?.(index);
+        code |= read[index]!;
         continue;
       }
       code &= ~bit;
@@ -104,14 +112,15 @@ function walk(
       }
     } else if (statement.kind === 'instruction') guest |= instruction;
     if (canExit(statement)) code |= preciseFlags ? ALL : (ALL & ~FLAGS) | guest | instruction;
-    code |= operands;
+    for (const { at, bit } of operands) read[at]! |= bit;
+    code |= read[index]!;
   }
   return { code, guest };
 }
 
 export function removeDeadPuts(graph: RegionGraph, options: LivenessOptions): void {
   const { preciseFlags } = options;
-  const liveAt = options.liveAt ?? (() => ALL);
+  const liveAt = preciseFlags || !options.liveAt ? () => ALL : options.liveAt;
   const reads = graph.nodes.map((node) => statementReads(node.ir.statements));
   const liveIn: Live[] = graph.nodes.map(() => ({ code: 0, guest: 0 }));
   const liveOut = (number: number): Live => {
