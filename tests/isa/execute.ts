@@ -22,8 +22,12 @@ import {
   type Patch,
 } from './machine.js';
 
-/** `wasm`: blocks, by the WebAssembly emitter. */
-export type TestedEngine = 'interpret' | 'block' | 'region' | 'wasm';
+/** `wasm`: regions, by the WebAssembly emitter. */
+export const TESTED_ENGINES = ['interpret', 'block', 'region', 'wasm'] as const;
+export type TestedEngine = (typeof TESTED_ENGINES)[number];
+export function isTestedEngine(name: string): name is TestedEngine {
+  return (TESTED_ENGINES as readonly string[]).includes(name);
+}
 
 const SIGTRAP = 5;
 const SIGSEGV = 11;
@@ -43,7 +47,7 @@ export class CaseRunner {
 
   constructor(readonly kind: TestedEngine) {
     const options: EngineOptions = {
-      kind: kind === 'wasm' ? 'block' : kind,
+      kind: kind === 'wasm' ? 'region' : kind,
       backend: kind === 'wasm' ? 'wasm' : 'js',
       seed: 1,
       onCompiled: (_: string, source: string): void => {
@@ -52,9 +56,9 @@ export class CaseRunner {
     };
     this.dispatcher = new Dispatcher(this.memory, this.cpu, options);
     if (kind !== 'interpret') {
-      const maximumBlocks = kind === 'region' ? 64 : 1;
+      const maximumBlocks = kind === 'block' ? 1 : 64;
       this.compiler = new RegionCompiler(this.dispatcher, options, { maximumBlocks, threshold: 1, batch: 1 });
-      if (kind !== 'region') this.dispatcher.compiler = this.compiler;
+      if (kind === 'block') this.dispatcher.compiler = this.compiler;
     }
     for (const region of REGIONS) {
       let bits: number = Page.mapped;
@@ -71,7 +75,7 @@ export class CaseRunner {
   run(test: Case): Outcome {
     this.dispatcher.invalidatePages(CODE_ADDRESS >>> PAGE_SHIFT, 1);
     // Regions are made of blocks that ran before.
-    if (this.kind === 'region') this.execute(test, undefined);
+    if (this.kind === 'region' || this.kind === 'wasm') this.execute(test, undefined);
     return this.execute(test, this.compiler);
   }
 

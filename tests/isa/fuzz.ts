@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz:isa -- --cases N --seed S [--engine interpret|block|region] [--length L] [--bytes]`: random instructions, or
+ * `npm run fuzz:isa -- --cases N --seed S [--engine interpret|block|region|wasm] [--length L] [--bytes]`: random instructions, or
  * sequences of L of them, and states against the live processor. Without `--bytes` the instructions are declared forms in random states; with it they are random bytes, of
  * which the processor's length or refusal is compared first. What differs is made as simple as it can be and printed.
  */
@@ -8,7 +8,7 @@ import { declarations } from '../../translator/isa/index.js';
 import { Trap } from '../../translator/state.js';
 import { caseText, compare, differencesText, outcomeText, type Difference } from './compare.js';
 import { disassembleCase } from './disassembly.js';
-import { CaseRunner, type TestedEngine } from './execute.js';
+import { CaseRunner, isTestedEngine, TESTED_ENGINES, type TestedEngine } from './execute.js';
 import { decisions, knownExtension, randomBytes } from './bytes.js';
 import {
   CODE_START,
@@ -269,8 +269,8 @@ function main(): void {
       only: { type: 'string', default: '' },
     },
   });
-  if (values.engine !== 'interpret' && values.engine !== 'block' && values.engine !== 'region') {
-    console.error(`fuzz:isa: the engines are interpret, block and region, not '${values.engine}'`);
+  if (!isTestedEngine(values.engine)) {
+    console.error(`fuzz:isa: the engines are ${TESTED_ENGINES.join(', ')}, not '${values.engine}'`);
     process.exitCode = 2;
     return;
   }
