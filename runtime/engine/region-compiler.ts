@@ -7,7 +7,7 @@ import { emitRegion, linkName, type RegionSource } from '../../translator/emit/r
 import type { Terminator } from '../../translator/ir/ir.js';
 import { isTerminator } from '../../translator/ir/ir.js';
 import { liftBlock } from '../../translator/lift/lift.js';
-import { FLAG_BITS, flagBits, OTHER_BITS, removeDeadPuts } from '../../translator/passes/liveness.js';
+import { FLAG_BITS, flagBits, OTHER_BITS, removeDeadPuts, type Liveness } from '../../translator/passes/liveness.js';
 import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
@@ -81,9 +81,9 @@ export class RegionCompiler implements Compiler {
     const sources: { block: Block; source: RegionSource }[] = [];
     for (const block of this.queue) {
       if (block.compiled !== null || this.dispatcher.cache.find(block.pc) !== block) continue;
-      const graph = this.region(block);
+      const { graph, liveness } = this.region(block);
       const name = this.nameOf(block.pc >>> 0);
-      if (!this.addToModule(block, graph, name)) sources.push({ block, source: emitRegion(graph, name) });
+      if (!this.addToModule(block, graph, liveness, name)) sources.push({ block, source: emitRegion(graph, name) });
     }
     this.queue.length = 0;
     this.finishModule(started);
@@ -91,10 +91,10 @@ export class RegionCompiler implements Compiler {
   }
 
   /** Is the region's code in the WebAssembly module under construction now? */
-  private addToModule(block: Block, graph: RegionGraph, name: string): boolean {
+  private addToModule(block: Block, graph: RegionGraph, liveness: Liveness, name: string): boolean {
     if (!this.wasm || (this.engineOptions.backend === 'auto' && callsHelpers(graph))) return false;
     try {
-      this.wasm.add(block, graph, name);
+      this.wasm.add(block, graph, liveness, name);
       return true;
     } catch (error) {
       if (error instanceof Unsupported) return false;
@@ -161,7 +161,7 @@ export class RegionCompiler implements Compiler {
     };
   }
 
-  private region(entry: Block): RegionGraph {
+  private region(entry: Block): { graph: RegionGraph; liveness: Liveness } {
     const { cache } = this.dispatcher;
     const nodes = new Map<number, RegionNode>();
     const worklist: Block[] = [entry];
@@ -187,13 +187,13 @@ export class RegionCompiler implements Compiler {
     }
     const graph = new RegionGraph(entry.pc, nodes);
     const looked = new Set<Block>();
-    removeDeadPuts(graph, {
+    const liveness = removeDeadPuts(graph, {
       preciseFlags: this.options.preciseFlags === true,
       liveAt: (address) => this.liveAt(address, looked),
     });
     for (const block of looked) cache.watchAll(block, entry);
     for (const { ir } of graph.nodes) cache.watchAll(ir, entry);
-    return graph;
+    return { graph, liveness };
   }
 
   /**

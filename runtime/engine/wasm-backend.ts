@@ -5,6 +5,7 @@
 import { emitUnlinked, emitWasmRegion } from '../../translator/emit/wasm/region.js';
 import { Import, ModuleBuilder } from '../../translator/emit/wasm/module.js';
 import { moduleText } from '../../translator/emit/wasm/text.js';
+import type { Liveness } from '../../translator/passes/liveness.js';
 import type { RegionGraph } from '../../translator/region/graph.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Dispatcher } from './engine.js';
@@ -37,8 +38,9 @@ export class WasmBackend {
   }
 
   /** Adds a region to the module under construction. Throws `Unsupported` where it has no WebAssembly form. */
-  add(block: Block, graph: RegionGraph, name: string): void {
+  add(block: Block, graph: RegionGraph, liveness: Liveness, name: string): void {
     emitWasmRegion(this.module, graph, name, {
+      liveness,
       stateAddress: this.dispatcher.cpu.address,
       slotOf: (address) => this.slotOf(address),
     });

@@ -16,7 +16,8 @@ import {
 import { internalTargets, type RegionGraph, type RegionNode } from '../region/graph.js';
 
 const BIT = new Map<Variable, number>(VARIABLE_NAMES.map((name, index) => [name, 1 << index]));
-const bitOf = (variable: Variable): number => BIT.get(variable)!;
+/** A variable's bit in sets of variables. */
+export const bitOf = (variable: Variable): number => BIT.get(variable)!;
 const ALL = (1 << VARIABLE_NAMES.length) - 1;
 const FLAGS = FLAG_VARIABLES.reduce((bits, flag) => bits | bitOf(flag), 0);
 export const FLAG_BITS = FLAGS;
@@ -118,7 +119,13 @@ function walk(
   return { code, guest };
 }
 
-export function removeDeadPuts(graph: RegionGraph, options: LivenessOptions): void {
+/** What is live, as sets of variables: at the start of each node, and at addresses outside. */
+export interface Liveness {
+  readonly liveIn: readonly number[];
+  readonly liveAt: (address: number) => number;
+}
+
+export function removeDeadPuts(graph: RegionGraph, options: LivenessOptions): Liveness {
   const { preciseFlags } = options;
   const liveAt = preciseFlags || !options.liveAt ? () => ALL : options.liveAt;
   const reads = graph.nodes.map((node) => statementReads(node.ir.statements));
@@ -153,6 +160,7 @@ export function removeDeadPuts(graph: RegionGraph, options: LivenessOptions): vo
       statements[index] = { kind: 'removed' };
     });
   });
+  return { liveIn: liveIn.map(({ code }) => code), liveAt };
 }
 
 /** What the ways out of a node read. */

@@ -4,6 +4,7 @@
  * and gives the guest address to go on at; `exit` in the CPU state says why where it was not an ordinary transfer.
  */
 import type { Terminator, Value, Variable } from '../../ir/ir.js';
+import { bitOf, type Liveness } from '../../passes/liveness.js';
 import type { RegionGraph } from '../../region/graph.js';
 import { isShortTransfer, structure, type StructureSink } from '../../region/structure.js';
 import { Exit, State } from '../../state.js';
@@ -29,6 +30,7 @@ const OUT = 'out';
 const SLOW = 'slow';
 
 export interface WasmRegionOptions {
+  readonly liveness: Liveness;
   /** Address of the thread's state block. */
   readonly stateAddress: number;
   /** The table slot that holds the region of a guest address, or what stands for it. */
@@ -87,7 +89,7 @@ class RegionEmitter implements StructureSink {
 
   emit(): FunctionWriter {
     const { w, emitter } = this;
-    for (const variable of this.cached) emitter.loadVariable(variable);
+    this.reload(0);
     w.open('block', OUT, 'i32');
     w.open('block', SLOW, 'i32');
     structure(this.graph, this);
@@ -260,7 +262,7 @@ class RegionEmitter implements StructureSink {
       this.exit();
       return;
     }
-    if (terminator.target.op === 'const') this.callDirect(terminator.target.value);
+    if (terminator.target.op === 'const') this.callDirect(terminator.target.value, target);
     else this.callIndirect(terminator.target);
     w.tee(this.pc);
     w.i32(continuation! | 0);
@@ -269,17 +271,25 @@ class RegionEmitter implements StructureSink {
       w.get(this.pc);
       w.op('return');
     });
-    for (const variable of this.cached) emitter.loadVariable(variable);
+    this.reload(target);
     transfer(target);
   }
 
-  private callDirect(address: number): void {
+  /** Reads what may be read from a node on. Other locals may hold anything: they are dead wherever they are written back. */
+  private reload(node: number): void {
+    const live = this.options.liveness.liveIn[node]!;
+    for (const variable of this.cached) if (live & bitOf(variable)) this.emitter.loadVariable(variable);
+  }
+
+  private callDirect(address: number, continuation: number): void {
     const { emitter, w } = this;
     w.get(DEPTH);
     w.i32(MAXIMUM_CALL_DEPTH);
     w.op('i32.gt_s');
     this.nested('if', '', () => this.exit(address));
-    for (const variable of this.dirty) emitter.storeVariable(variable);
+    const { liveIn, liveAt } = this.options.liveness;
+    const live = liveAt(address) | liveIn[continuation]!;
+    for (const variable of this.dirty) if (live & bitOf(variable)) emitter.storeVariable(variable);
     w.i32(address);
     w.get(DEPTH);
     w.i32(1);
