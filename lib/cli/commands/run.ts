@@ -18,7 +18,7 @@ import { dumpHooks } from '../dump.js';
 import { ExitStatus, Failure, report, ReportedFailure } from '../failure.js';
 import { changedEnvironment, rawEnvironment } from '../raw-arguments.js';
 import type { RunOptions } from '../run-options.js';
-import { reportStatistics } from '../stats.js';
+import { lastingReport, reportStatistics } from '../stats.js';
 
 const fromBinary = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
@@ -43,6 +43,7 @@ export function run(options: RunOptions, atEnd?: () => void): never {
     hardwareCapabilities: hardwareCapabilities(cpuModel(model)),
     ...(sysroot === undefined ? {} : { sysroot }),
     ...(random ? { random } : {}),
+    ...(options.stats || options.bridgeReport ? { report: lastingReport() } : {}),
     ...(options.strace ? { strace: new StraceWriter() } : {}),
   };
   try {
