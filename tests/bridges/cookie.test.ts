@@ -91,6 +91,16 @@ tap.test('generated code calls the bridge directly', (t) => {
   t.end();
 });
 
+tap.test('WebAssembly imports the bridge and calls it', (t) => {
+  const machine = new BridgeMachine('region', true, 'wasm');
+  machine.cookie('libm', 'sqrt');
+  t.same(machine.run(loop(200_000, 2)), { kind: 'interrupt', vector: Trap.breakpoint });
+  t.equal(machine.memory.view.getFloat64(DATA, true), Math.SQRT2);
+  const [source] = machine.sources.filter((text) => text.includes('bridge_libm_sqrt'));
+  t.match(source, /f64\.load[^\n]*\n\s*call \$?bridge_libm_sqrt/, 'right after its argument is read');
+  t.end();
+});
+
 tap.test('what is no whole cookie is SIGILL, with a line that says so', (t) => {
   const invalid = (machine: BridgeMachine): void => {
     const event = machine.start(COOKIE);

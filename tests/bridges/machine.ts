@@ -32,7 +32,7 @@ export class BridgeMachine {
   readonly sources: string[] = [];
   readonly engine: Engine;
 
-  constructor(kind: EngineKind, withBridges = true) {
+  constructor(kind: EngineKind, withBridges = true, backend: 'js' | 'wasm' = 'js') {
     this.cpu.reset();
     this.mappings.mapFixed(CODE, PAGE, READ_WRITE_EXECUTE);
     this.mappings.mapFixed(DATA, DATA_SIZE, READ_WRITE);
@@ -43,6 +43,7 @@ export class BridgeMachine {
     this.memory.u8.fill(BREAKPOINT, CODE, CODE + PAGE);
     this.engine = createEngine(this.memory, this.cpu, {
       kind,
+      backend,
       onCompiled: (_name, source) => this.sources.push(source),
       ...(withBridges ? { bridges: new Bridges(this, selectBridges([], [])) } : {}),
     });

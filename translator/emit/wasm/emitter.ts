@@ -13,6 +13,7 @@ import {
   type Value,
   type Variable,
 } from '../../ir/ir.js';
+import { argumentBytes, BRIDGE_TYPE_BYTES } from '../../bridge.js';
 import { pureOperations, type PureOperation, type WasmOperands } from '../../ir/ops.js';
 import { Page, PAGE_SHIFT } from '../../pages.js';
 import { PAGE_TABLE_ADDRESS } from '../../state.js';
@@ -21,7 +22,7 @@ import type { ModuleBuilder } from './module.js';
 import type { PlainOpcode, ValueType } from './opcodes.js';
 import { simdLowerings } from './simd.js';
 import { writeWordGroup } from './words.js';
-import type { FunctionWriter } from './writer.js';
+import type { FunctionWriter, MemoryOpcode } from './writer.js';
 
 type Get = Extract<Value, { op: 'get' }>;
 
@@ -280,8 +281,45 @@ export class WasmEmitter {
         w.close();
         return;
       }
+      case 'bridge':
+        this.bridge(statement);
+        return;
       default:
         throw new Unsupported(`statement ${statement.kind}`);
+    }
+  }
+
+  /** The host function is imported and called directly. One that may refuse, or with 64-bit integers, is for JavaScript. */
+  private bridge({ call, address, result }: Extract<Statement, { kind: 'bridge' }>): void {
+    const { w, module } = this;
+    const type = call.result === 'void' ? undefined : call.result;
+    if (call.canFault || type === 'i64' || call.parameters.includes('i64')) {
+      throw new Unsupported(`bridge ${call.name}`);
+    }
+    const base = this.repeatable(address);
+    const bytes = argumentBytes(call);
+    if (bytes > 0) {
+      this.pushPage(base, 0);
+      this.pushPage(base, bytes - 1);
+      w.op('i32.and');
+      w.i32(Page.read);
+      w.op('i32.and', 'i32.eqz');
+      w.open('if');
+      this.target.leave(this.pc);
+      w.close();
+    }
+    let offset = 0;
+    for (const parameter of call.parameters) {
+      base();
+      w.memory(`${parameter}.load` satisfies MemoryOpcode, offset);
+      offset += BRIDGE_TYPE_BYTES[parameter];
+    }
+    w.call(module.function(call.name, { parameters: call.parameters, results: type ? [type] : [] }));
+    if (type === 'f64' || type === 'f32') {
+      w.call(module.function('pushBridgeResult', { parameters: [type], results: [] }));
+    } else if (type === 'i32') {
+      if (result.uses > 0) this.nameResult(result);
+      else w.op('drop');
     }
   }
 

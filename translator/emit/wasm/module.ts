@@ -63,16 +63,24 @@ export class ModuleBuilder {
 
   /** Index of an imported helper that takes `parameters` i32 and gives an i32 or nothing. */
   helper(helper: string, parameters: number, result: boolean): number {
-    const field = result ? helper : `${helper}!`;
-    const key = `${field}/${parameters}`;
+    const signature: Signature = {
+      parameters: new Array<ValueType>(parameters).fill('i32'),
+      results: result ? ['i32'] : [],
+    };
+    return this.import(result ? helper : `${helper}!`, helper, signature);
+  }
+
+  /** Index of an imported function of any signature. */
+  function(name: string, signature: Signature): number {
+    return this.import(`${name}:${signature.parameters.join()}`, name, signature);
+  }
+
+  private import(field: string, helper: string, signature: Signature): number {
+    const key = `${field}/${signature.parameters.length}`;
     let number = this.importNumbers.get(key);
     if (number === undefined) {
       this.importNumbers.set(key, (number = this.imports.length));
-      const type = this.type({
-        parameters: new Array<ValueType>(parameters).fill('i32'),
-        results: result ? ['i32'] : [],
-      });
-      this.imports.push({ field, helper, type });
+      this.imports.push({ field, helper, type: this.type(signature) });
     }
     return number;
   }
