@@ -7,7 +7,7 @@ import { parseRunArguments } from '../lib/cli/run-options.js';
 import { parseAlternatives } from '../lib/sysroot/configure.js';
 import { inScratchDirectory } from './support/guest-cases.js';
 import { GUESTS, MAIN } from './support/paths.js';
-import { type Outcome, runBridge, runProgram } from './support/run.js';
+import { ENVIRONMENT, NODE_FLAGS, type Outcome, runBridge, runProgram } from './support/run.js';
 
 const hello = join(GUESTS, 'hello');
 const argumentsGuest = join(GUESTS, 'arguments');
@@ -263,4 +263,15 @@ void tap.test('what a run can print about itself', async (t) => {
   t.match(fib.stderr, /js: \w*fib\w*\nfunction /);
   t.match((await runBridge(['run', '--stats', hello])).stderr, /^bridge86: blocks: \d+\n/m);
   t.match((await runBridge(['run', '--strace', hello])).stderr, /^write\(1, "Hello from i386/m);
+});
+
+void tap.test('hostile surroundings', async (t) => {
+  const hello = join(GUESTS, 'hello');
+  // Node's recursive mkdir never comes back from there.
+  const environment = { ...ENVIRONMENT, XDG_CACHE_HOME: '/proc/none' };
+  t.equal((await runBridge(['run', hello], { environment, timeout: 20_000 })).status, 0, 'a cache that cannot be made');
+  const script = 'ulimit -v 4000000 && exec "$@"';
+  const limited = await runProgram('bash', ['-c', script, 'bash', process.execPath, ...NODE_FLAGS, MAIN, 'run', hello]);
+  t.equal(limited.status, 1);
+  t.match(limited.stderr, /^bridge86: the guest needs 4 GiB of address space[^\n]*\n$/);
 });

@@ -101,11 +101,19 @@ function readPrivateFile(file: string): Buffer | undefined {
   }
 }
 
+/** A directory and those above it. (Node's own way never comes back where the kernel says ENOENT for good, as in /proc.) */
+function makeDirectory(directory: string): void {
+  if (fs.existsSync(directory)) return;
+  const parent = path.dirname(directory);
+  if (parent !== directory) makeDirectory(parent);
+  fs.mkdirSync(directory, { mode: 0o700 });
+}
+
 /** Replaces a file in one step. Whatever goes wrong, there is only no cache then. */
 function writePrivateFile(file: string, contents: Buffer): void {
   const temporary = `${file}.${process.pid}`;
   try {
-    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    makeDirectory(path.dirname(file));
     fs.writeFileSync(temporary, contents, { mode: 0o600, flag: 'wx' });
     fs.renameSync(temporary, file);
     removeOldFiles(path.dirname(file));

@@ -61,7 +61,9 @@ export function run(options: RunOptions, atEnd?: () => void): never {
         ? new Failure(error.message, error.exitStatus)
         : error instanceof LockstepDifference
           ? new ReportedFailure(error.message, ExitStatus.internal)
-          : error;
+          : error instanceof RangeError && error.message.includes('WebAssembly.Memory')
+            ? new Failure('the guest needs 4 GiB of address space, more than the limit (ulimit -v) leaves')
+            : error;
     const status = report(failure);
     for (;;) syscall(Host.exit_group, status);
   }
