@@ -67,6 +67,7 @@ export class Bridges implements EngineBridges {
   private readonly sonames: ReadonlyMap<string, BridgedLibrary>;
   private pending: GuestTrap | undefined;
   private nextIndex = 0;
+  private generation = -1;
   private stringsAt = 0;
   private stringsEnd = 0;
 
@@ -251,6 +252,7 @@ export class Bridges implements EngineBridges {
   private readonly strings = new Map<string, number>();
   private string(text: string | undefined): number {
     if (text === undefined) return 0;
+    this.noticeExec();
     const known = this.strings.get(text);
     if (known !== undefined) return known;
     const bytes = new TextEncoder().encode(`${text}\0`);
@@ -272,7 +274,18 @@ export class Bridges implements EngineBridges {
 
   // ---- the guest's libraries ---------------------------------------------------------------------------------------
 
+  /** After `execve` nothing is where it was. */
+  private noticeExec(): void {
+    const { generation } = this.guest.mappings;
+    if (generation === this.generation) return;
+    this.generation = generation;
+    this.places.clear();
+    this.strings.clear();
+    this.stringsAt = this.stringsEnd = 0;
+  }
+
   private codeMapped(start: number, length: number, fd: number, offset: number): void {
+    this.noticeExec();
     const file = this.libraryOf(fd);
     const library = file?.soname === undefined ? undefined : this.sonames.get(file.soname);
     if (!file || !library) return;

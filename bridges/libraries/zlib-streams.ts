@@ -64,7 +64,7 @@ interface Stream {
 class Streams {
   private readonly table = new Map<number, Stream>();
   private next = FIRST_HANDLE;
-  private messages = new Map<number, number>();
+  private readonly messages = new Map<number, string>();
   private readonly version = new HostBuffer(16);
 
   constructor(readonly context: BridgeContext) {
@@ -158,12 +158,9 @@ class Streams {
   /** libz's messages are constants: each is copied to the guest once. */
   private message(hostAddress: number): number {
     if (hostAddress === 0) return 0;
-    let copy = this.messages.get(hostAddress);
-    if (copy === undefined) {
-      copy = this.context.string(this.context.native!.string(hostAddress));
-      this.messages.set(hostAddress, copy);
-    }
-    return copy;
+    let text = this.messages.get(hostAddress);
+    if (text === undefined) this.messages.set(hostAddress, (text = this.context.native!.string(hostAddress)));
+    return this.context.string(text);
   }
 
   headerToHost({ address, host, reads }: NonNullable<Stream['header']>): boolean {

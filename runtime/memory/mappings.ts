@@ -59,6 +59,8 @@ export class Mappings {
   /** Start of the heap, and its present end (not aligned). */
   brkStart = 0;
   brkEnd = 0;
+  /** How often everything was unmapped: another number, another program. */
+  generation = 0;
   /** Called before translated code in these pages goes away or may no longer be executed. */
   onUnmapped: (firstPage: number, pageCount: number) => void = () => undefined;
   /** Called after part of a file (host descriptor, offset in bytes) was mapped executable. */
@@ -76,6 +78,7 @@ export class Mappings {
 
   /** Unmaps everything, as `execve` does. */
   reset(): void {
+    this.generation++;
     this.setPages(0, GUEST_LIMIT, 0);
     this.regions.clear();
     this.readImpliesExec = false;
