@@ -21,7 +21,7 @@ import { isInlineCopy, planChecks, type CheckedRange } from './checks.js';
 import type { ModuleBuilder } from './module.js';
 import type { PlainOpcode, ValueType } from './opcodes.js';
 import { simdLowerings } from './simd.js';
-import { writeWordGroup } from './words.js';
+import { writeWordGroup, zerosAfterCopy } from './words.js';
 import type { FunctionWriter, MemoryOpcode } from './writer.js';
 
 type Get = Extract<Value, { op: 'get' }>;
@@ -62,6 +62,7 @@ export class WasmEmitter {
   private names = new Map<Value, number>();
   private holders = new Map<Variable, Value>();
   private saved: Get[] = [];
+  private statements: readonly Statement[] = [];
   private position = 0;
   private checks: ReadonlyMap<number, CheckedRange> = new Map();
   /** Locals of each type for values of a block; `used` counts those taken in this block. */
@@ -80,6 +81,7 @@ export class WasmEmitter {
     this.holders.clear();
     this.saved = [];
     for (const pool of Object.values(this.pools)) pool.used = 0;
+    this.statements = statements;
     this.checks = planChecks(statements);
     for (const { base } of this.checks.values()) base.uses++;
     const seen = new Set<Value>();
@@ -509,7 +511,18 @@ export class WasmEmitter {
     }
     const address = this.repeatable(statement.address);
     this.check();
-    const field = this.target.stateAddress + (slot as { value: number }).value;
+    const place = (slot as { value: number }).value;
+    const field = this.target.stateAddress + place;
+    const zeros =
+      into && (bytes === 4 || bytes === 8) ? zerosAfterCopy(this.statements, this.position, place, bytes) : 0;
+    if (zeros > 0) {
+      w.i32(0);
+      address();
+      w.memory(bytes === 4 ? 'v128.load32_zero' : 'v128.load64_zero');
+      w.memory('v128.store', field);
+      this.position += zeros;
+      return;
+    }
     let done = 0;
     for (const piece of COPIES) {
       for (; bytes - done >= piece.bytes; done += piece.bytes) {

@@ -28,6 +28,20 @@ const LOGIC: Partial<Record<string, PlainOpcode>> = {
   sub: 'i32x4.sub',
 };
 
+/**
+ * Do zeros into the rest of the register follow a copy of 4 or 8 bytes into it (a scalar's load)? How many statements they are.
+ */
+export function zerosAfterCopy(statements: readonly Statement[], at: number, slot: number, bytes: number): number {
+  const count = (VECTOR - bytes) / WORD;
+  for (let i = 0; i < count; i++) {
+    const statement = statements[at + 1 + i];
+    if (placeOf(statement, 'write') !== slot + bytes + WORD * i) return 0;
+    const { value } = statement as Write;
+    if (value.op !== 'const' || value.value !== 0) return 0;
+  }
+  return count;
+}
+
 /** Writes the group of statements that begins at `at`; how many they are, 0 where there is no group. */
 export function writeWordGroup(
   w: FunctionWriter,
