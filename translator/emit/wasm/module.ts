@@ -3,7 +3,7 @@
  * helper functions, and functions of its own, all exported by name.
  */
 import { ValueType } from './opcodes.js';
-import { FunctionWriter, writeUnsigned } from './writer.js';
+import { type FunctionWriter, writeUnsigned } from './writer.js';
 
 export interface Signature {
   readonly parameters: readonly ValueType[];
