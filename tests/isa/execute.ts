@@ -45,7 +45,11 @@ export class CaseRunner {
   /** Generated source of the last case, where the engine was asked to keep it. */
   lastSource = '';
 
-  constructor(readonly kind: TestedEngine) {
+  constructor(
+    readonly kind: TestedEngine,
+    /** Flags are exact at faults, where WebAssembly code leaves dead ones undefined. */
+    preciseFlags = false,
+  ) {
     const options: EngineOptions = {
       kind: kind === 'wasm' ? 'region' : kind,
       backend: kind === 'wasm' ? 'wasm' : 'js',
@@ -57,7 +61,12 @@ export class CaseRunner {
     this.dispatcher = new Dispatcher(this.memory, this.cpu, options);
     if (kind !== 'interpret') {
       const maximumBlocks = kind === 'block' ? 1 : 64;
-      this.compiler = new RegionCompiler(this.dispatcher, options, { maximumBlocks, threshold: 1, batch: 1 });
+      this.compiler = new RegionCompiler(this.dispatcher, options, {
+        maximumBlocks,
+        threshold: 1,
+        batch: 1,
+        preciseFlags,
+      });
       if (kind === 'block') this.dispatcher.compiler = this.compiler;
     }
     for (const region of REGIONS) {

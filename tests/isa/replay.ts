@@ -21,7 +21,7 @@ export function replay(
   disassemble: (test: Case) => string,
   wanted: (declaration: string) => boolean = () => true,
 ): { failures: Failure[]; executed: Map<string, number> } {
-  const runner = new CaseRunner(kind);
+  const runner = new CaseRunner(kind, kind === 'wasm');
   const failures: Failure[] = [];
   const executed = new Map<string, number>();
   cases.forEach(({ test, outcome }, number) => {
