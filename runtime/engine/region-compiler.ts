@@ -87,7 +87,7 @@ export class RegionCompiler implements Compiler {
     }
     this.queue.length = 0;
     this.finishModule(started);
-    if (sources.length > 0) this.finishScript(sources, process.hrtime.bigint());
+    if (sources.length > 0) this.finishScript(sources, this.wasm ? process.hrtime.bigint() : started);
   }
 
   /** Is the region's code in the WebAssembly module under construction now? */
