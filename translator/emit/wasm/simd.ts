@@ -228,8 +228,13 @@ const exactQuotient: Exactness = (c, format, a, b, r) => {
   c.w.op(format.equal, 'i32.and');
 };
 
-/** `zero`: a result of zero is exact. */
-function scalar(format: ScalarFormat, operation: PlainOpcode, zero: boolean, exact: Exactness): SimdLowering {
+/** A result of zero is no underflow where one of the operands of `zero` is zero, or in any case. */
+function scalar(
+  format: ScalarFormat,
+  operation: PlainOpcode,
+  zero: readonly (0 | 1)[] | 'always',
+  exact: Exactness,
+): SimdLowering {
   return {
     constants: 2,
     emit: (c) => {
@@ -242,11 +247,20 @@ function scalar(format: ScalarFormat, operation: PlainOpcode, zero: boolean, exa
       w.op(operation);
       w.set(r);
       pushNormal(c, format, r);
-      if (zero) {
-        w.get(r);
+      const pushIsZero = (local: number): void => {
+        w.get(local);
         pushZero(c, format);
-        w.op(format.equal, 'i32.or');
+        w.op(format.equal);
+      };
+      pushIsZero(r);
+      if (zero !== 'always') {
+        zero.forEach((operand, number) => {
+          pushIsZero(operand === 0 ? a : b);
+          if (number > 0) w.op('i32.or');
+        });
+        w.op('i32.and');
       }
+      w.op('i32.or');
       pushNotDenormal(c, format, a);
       w.op('i32.and');
       pushNotDenormal(c, format, b);
@@ -449,10 +463,17 @@ function packed(format: PackedFormat, arithmetic: Arithmetic): SimdLowering {
       against(r, format.greater, format.smallest);
       against(r, format.lessOrEqual, format.largest);
       w.op('v128.and');
-      if (arithmetic === 'add' || arithmetic === 'sub') {
-        against(r, format.equal, ZEROS);
-        w.op('v128.or');
+      // A zero is no underflow where a factor, or the dividend, is zero.
+      against(r, format.equal, ZEROS);
+      if (arithmetic === 'mul' || arithmetic === 'div') {
+        against(a, format.equal, ZEROS);
+        if (arithmetic === 'mul') {
+          against(b, format.equal, ZEROS);
+          w.op('v128.or');
+        }
+        w.op('v128.and');
       }
+      w.op('v128.or');
       for (const operand of [a, b]) {
         against(operand, format.greaterOrEqual, format.smallest);
         against(operand, format.equal, ZEROS);
@@ -589,14 +610,14 @@ function shiftBytes(towardsHigh: boolean): SimdLowering {
 }
 
 export const simdLowerings: Readonly<Record<string, SimdLowering>> = {
-  addsd: scalar(double, 'f64.add', true, exactSum(false)),
-  subsd: scalar(double, 'f64.sub', true, exactSum(true)),
-  mulsd: scalar(double, 'f64.mul', false, exactProduct),
-  divsd: scalar(double, 'f64.div', false, exactQuotient),
-  addss: scalar(single, 'f32.add', true, exactSum(false)),
-  subss: scalar(single, 'f32.sub', true, exactSum(true)),
-  mulss: scalar(single, 'f32.mul', false, exactProduct),
-  divss: scalar(single, 'f32.div', false, exactQuotient),
+  addsd: scalar(double, 'f64.add', 'always', exactSum(false)),
+  subsd: scalar(double, 'f64.sub', 'always', exactSum(true)),
+  mulsd: scalar(double, 'f64.mul', [0, 1], exactProduct),
+  divsd: scalar(double, 'f64.div', [0], exactQuotient),
+  addss: scalar(single, 'f32.add', 'always', exactSum(false)),
+  subss: scalar(single, 'f32.sub', 'always', exactSum(true)),
+  mulss: scalar(single, 'f32.mul', [0, 1], exactProduct),
+  divss: scalar(single, 'f32.div', [0], exactQuotient),
   sqrtsd: squareRoot(double, 'f64.sqrt', 'f64.gt'),
   sqrtss: squareRoot(single, 'f32.sqrt', 'f32.gt'),
   minsd: extreme(double, 'f64.lt'),
