@@ -103,7 +103,8 @@ export function createStringHelper(cpu: CpuState, memory: GuestMemory, checkedSt
     const move = (register: number): void => {
       s[register] = (s[register]! & ~mask) | ((s[register]! + step) & mask);
     };
-    const quick = !checkedStores && repeat !== 0 && mask === -1 && step > 0 && (operation === MOVS || operation === STOS);
+    const quick =
+      !checkedStores && repeat !== 0 && mask === -1 && step > 0 && (operation === MOVS || operation === STOS);
     while (repeat === 0 || (s[ECX]! & mask) !== 0) {
       if (quick && fast(operation, size, sourceBase) > 0) continue;
       const source = ((s[ESI]! & mask) + sourceBase) | 0;
