@@ -46,8 +46,8 @@ export class FileTable {
   constructor(private readonly entries: Int32Array = new Int32Array(CAPACITY)) {}
 
   /** Takes 0, 1, 2 and what the parent let us inherit under their own numbers, and leaves Node's descriptors alone. */
-  takeOver(): void {
-    for (const fd of inheritedDescriptors()) {
+  takeOver(which: 'inherited' | 'standard' = 'inherited'): void {
+    for (const fd of which === 'standard' ? [0, 1, 2] : inheritedDescriptors()) {
       this.entries[fd] = fd + 1;
       // libuv has set close-on-exec on everything it found.
       syscall(Host.fcntl, fd, F_SETFD, 0);

@@ -22,7 +22,8 @@ export class SyscallGuest {
 
   constructor(options: Partial<ProcessOptions> = {}) {
     this.process = new LinuxProcess({ createEngine: () => idle, ...options });
-    this.process.files.takeOver();
+    // The test runner's pipes are Node's own here.
+    this.process.files.takeOver('standard');
     this.buffer = this.process.mappings.mmap(0x10000000, 1 << 16, 3, 0x32, -1, 0) >>> 0;
     this.used = this.buffer;
   }
