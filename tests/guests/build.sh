@@ -14,7 +14,8 @@ static=("${bare[@]}" -static -fno-pie -no-pie)
 
 for source in "$here"/src/*.asm; do
   name=$(basename "$source" .asm)
-  nasm -f elf32 -o "$out/$name.o" "$source"
+  # From its folder: the name as given becomes a symbol, and a path of this machine has no place there.
+  (cd "$here/src" && nasm -f elf32 -o "$out/$name.o" "$name.asm")
   ld -m elf_i386 -z noseparate-code -o "$out/$name" "$out/$name.o"
   rm "$out/$name.o"
 done
