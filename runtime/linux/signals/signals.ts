@@ -241,7 +241,8 @@ export class Signals {
 
   /**
    * Delivers whatever waits and is not blocked. `interrupted` is the system call that has just returned -EINTR; it is begun
-   * again when no handler ran, or when the handler's SA_RESTART asks for it.
+   * again when no handler ran, or when the handler's SA_RESTART asks for it. Where not even a signal arrived, the call was
+   * kept from beginning by a request to the emulator alone, which the guest must not see.
    * @returns the signal that ends the process, or 0
    */
   deliver(interrupted?: InterruptedCall): number {
@@ -265,7 +266,7 @@ export class Signals {
       }
       if (!this.callHandler(signal, info, action)) return Signal.SIGSEGV;
     }
-    if (interrupted && arrived) this.restart(interrupted);
+    if (interrupted && (arrived || interrupted.restartable)) this.restart(interrupted);
     if (thread.savedSignalMask !== undefined) {
       const mask = thread.savedSignalMask;
       thread.savedSignalMask = undefined;
