@@ -133,7 +133,7 @@ function removeOldFiles(directory: string): void {
 }
 
 /** Commands that yargs handles. Any other first word is a program to run. */
-const YARGS_COMMANDS = new Set(['sysroot', 'nativelib', 'help', 'completion']);
+const YARGS_COMMANDS = new Set(['sysroot', 'nativelib', 'bench', 'help', 'completion']);
 const YARGS_OPTIONS = new Set(['-h', '--help', '--version']);
 
 async function main(args: readonly string[]): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Progress on standard error: one line a step; on a terminal the line is rewritten with the percentage as it goes.
+ * Progress on standard error: one line a step; on a terminal the line is rewritten with the percentage as it goes, or is a bar.
  */
 import type { Progress } from '../sysroot/install.js';
 
@@ -34,5 +34,30 @@ export class TerminalProgress implements Progress {
   done(): void {
     if (this.open && this.stream.isTTY) this.stream.write(this.percent >= 0 ? `\r${this.text} ... done \n` : '\n');
     this.open = false;
+  }
+}
+
+const BAR_CELLS = 30;
+
+/** One line that is rewritten: a bar, the percentage, what is being done. Only on a terminal. */
+export class ProgressBar {
+  private width = 0;
+
+  constructor(private readonly stream: NodeJS.WriteStream = process.stderr) {}
+
+  show(fraction: number, text: string): void {
+    if (!this.stream.isTTY) return;
+    const part = Math.min(Math.max(fraction, 0), 1);
+    const full = Math.round(part * BAR_CELLS);
+    const bar = '█'.repeat(full) + '░'.repeat(BAR_CELLS - full);
+    const line = `${bar} ${Math.floor(part * 100)} % ${text}`.slice(0, Math.max(this.stream.columns - 1, 20));
+    this.stream.write(`\r${line.padEnd(this.width)}`);
+    this.width = line.length;
+  }
+
+  /** Takes the line away. */
+  clear(): void {
+    if (this.width > 0) this.stream.write(`\r${' '.repeat(this.width)}\r`);
+    this.width = 0;
   }
 }

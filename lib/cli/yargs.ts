@@ -3,6 +3,7 @@
  * yargs (see main.ts). Each command is a file in `commands/`.
  */
 import yargs, { type Argv } from 'yargs';
+import { benchCommand } from './commands/bench.js';
 import { nativelibCommand } from './commands/nativelib.js';
 import { runHelp } from './commands/run-help.js';
 import { sysrootCommand } from './commands/sysroot.js';
@@ -15,6 +16,7 @@ export function commandLine(args: readonly string[]): Argv {
     .command(runHelp)
     .command(sysrootCommand)
     .command(nativelibCommand)
+    .command(benchCommand)
     .demandCommand(1, 1, 'no command and no program is given')
     .strict()
     .version()

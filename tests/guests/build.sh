@@ -26,10 +26,11 @@ gcc "${bare[@]}" -fPIE -static-pie -o "$out/pie" "$here/src/pie.c"
 gcc "${common[@]}" -march=i686 -o "$out/dynamic" "$here/src/dynamic.c" -lm
 
 sse2=(-march=pentium4 -msse2 -mfpmath=sse)
-for name in sieve sha256 quicksort fib bytecode strings; do
+for name in arithmetic bytecode fib lists lz quicksort sha256 sieve startup strings; do
   gcc "${static[@]}" -o "$out/bench/$name" "$here/bench/$name.c" -lgcc
 done
 for name in matmul nbody; do
   gcc "${static[@]}" -mfpmath=387 -o "$out/bench/$name-x87" "$here/bench/$name.c" -lgcc
   gcc "${static[@]}" "${sse2[@]}" -o "$out/bench/$name-sse2" "$here/bench/$name.c" -lgcc
 done
+gcc "${static[@]}" "${sse2[@]}" -O3 -o "$out/bench/pixels-sse2" "$here/bench/pixels.c" -lgcc

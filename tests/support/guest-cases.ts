@@ -67,6 +67,11 @@ export const GUEST_CASES: readonly GuestCase[] = [
   guest('bench/nbody-x87', '2'),
   guest('bench/nbody-sse2', '2'),
   guest('bench/strings', '20'),
+  guest('bench/arithmetic', '1'),
+  guest('bench/lists', '1'),
+  guest('bench/lz', '1'),
+  guest('bench/pixels-sse2', '1'),
+  guest('bench/startup'),
 ];
 
 /** The case's command line: its name in messages and in the file of expected results. */
