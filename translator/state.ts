@@ -24,8 +24,14 @@ export const STATE_ADDRESS = 0xff000000;
 /** Size of one thread's state block in bytes. */
 export const STATE_SIZE = 4096;
 
-/** Signals that arrived from the host: shared with the machine-code handler, see `runtime/host/signal-handler.ts`. */
-export const SIGNAL_BLOCK_ADDRESS = 0xfff00000;
+/** Most threads of a process: as many state blocks and signal blocks have room. */
+export const THREAD_LIMIT = 1024;
+
+/** What the threads of a process share of its kernel state: see `runtime/linux/threads/shared-state.ts`. 8 MiB. */
+export const KERNEL_STATE_ADDRESS = 0xfe800000;
+
+/** Signals that arrived from the host, by thread: shared with the machine-code handler, see `runtime/host/signal-handler.ts`. */
+export const SIGNAL_BLOCK_ADDRESS = 0xff400000;
 
 /** Bytes from the start of the state block. All fields are i32 unless said otherwise. */
 export const State = {

@@ -2,7 +2,7 @@
  * The host's side of signals: a handler in machine code that notes what arrived and makes the guest look, and a system call
  * that cannot miss a signal which arrives just before it blocks.
  *
- * All signals are to reach the thread that runs the guest, whose mask is the guest's own. Node's other threads block none, so at
+ * All signals are to reach threads that run the guest, whose masks are the guest's own. Node's other threads block none, so at
  * the start each is made to block all of them: by a signal whose handler changes the mask that it returns to. A thread that Node
  * starts later does the same when the first signal reaches it, and sends that one on.
  */
@@ -18,6 +18,7 @@ const SYS_GETPID = 39;
 const SYS_RT_SIGPENDING = 127;
 const SYS_GETTID = 186;
 const SYS_TGKILL = 234;
+const SYS_RT_TGSIGQUEUEINFO = 297;
 const SYS_SCHED_YIELD = 24;
 const EINTR = 4;
 const SA_SIGINFO = 4;
@@ -28,55 +29,90 @@ const SIG_SETMASK = 2;
 const UCONTEXT_RIP = 168;
 /** uc_sigmask in the host's ucontext. */
 const UCONTEXT_MASK = 296;
-/** The signal that makes Node's threads block signals, before the guest has any use for it. */
-const QUIET_SIGNAL = 64;
 /** Everything but SIGILL, SIGTRAP, SIGBUS, SIGFPE and SIGSEGV, which only a thread itself can raise. */
 const QUIET_MASK = ~0x4d8n & 0xffffffffffffffffn;
 const QUIET_MILLISECONDS = 50;
 
-/** Layout of the block that handler and emulator share, in bytes. */
-const Block = {
-  thread: 0,
+/** Offsets of what the handler knows of the process, in bytes. */
+const Table = {
+  /** The thread that a signal is sent on to from a thread that runs no guest code, and the process. */
+  leader: 0,
   process: 4,
-  head: 8,
   /** Non-zero while `quietThreads` runs. */
-  quieting: 12,
+  quieting: 8,
+  /** How many threads have blocked their signals. */
+  quiet: 12,
+  /** Threads that may be in the table. */
+  count: 16,
+  /** Host addresses of the handler and of what it returns to. */
+  handler: 24,
+  restorer: 32,
+  /** Thread ids by index, 0 where there is none. */
+  threads: 64,
+} as const;
+const TABLE_SIZE = 8192;
+/** Offsets in the block of one thread, which lie behind the table. */
+const Block = {
+  /** Signals noted, and signals taken, since the start. */
+  head: 0,
+  tail: 4,
+  /** Non-zero when the ring was so full that the handler has blocked all signals. */
+  throttled: 8,
   safeStart: 16,
   safeLength: 24,
   safeAbort: 32,
-  /** How many threads have blocked their signals. */
-  quiet: 40,
   ring: 64,
 } as const;
-const RING_ENTRIES = 256;
+const RING_ENTRIES = 64;
 /** sizeof(siginfo_t). */
 export const HOST_SIGINFO_SIZE = 128;
-/** Bytes that the shared block takes. */
-export const SIGNAL_BLOCK_SIZE = Block.ring + RING_ENTRIES * HOST_SIGINFO_SIZE;
+const BLOCK_SIZE = Block.ring + RING_ENTRIES * HOST_SIGINFO_SIZE;
+/** Interrupts a thread's system call without being a signal of the guest: this signal with this `si_code`. */
+const KICK_SIGNAL = 64;
+const KICK_CODE = -86;
+
+const KICK_BIT = 1n << BigInt(KICK_SIGNAL - 1);
 
 export type SafeSyscall = (number: number, a: number, b: number, c: number, d: number, e: number, f: number) => number;
 
+/** Where in the memory that threads share the handler finds what it needs; all are offsets in bytes. */
+export interface SignalMemory {
+  readonly buffer: SharedArrayBuffer;
+  /** Host address of the buffer. */
+  readonly base: number;
+  /** The table and, behind it, the threads' blocks; zeroed at first. */
+  readonly table: number;
+  /** The word of the first thread that becomes 1 when a signal has arrived, and the distance to the next thread's. */
+  readonly pending: number;
+  readonly pendingStride: number;
+}
+
 export class HostSignals {
+  private readonly table: DataView;
   private readonly view: DataView;
+  /** The same bytes: a word is read at once, which a DataView does not promise. */
+  private readonly words: Int32Array;
   private readonly scratch = new HostBuffer(256);
   private readonly handler: number;
   private readonly restorer: number;
-  private tail = 0;
+  private canKick = false;
   /**
    * A system call by host number that returns -EINTR at once when a signal waits already, however late it came: for every
    * call that may block. Negated error numbers as the kernel returns them.
    */
   readonly safeSyscall: SafeSyscall;
 
-  /**
-   * @param buffer memory that the guest's thread shares with the handler
-   * @param offset of `SIGNAL_BLOCK_SIZE` bytes in it
-   * @param base host address of the buffer
-   * @param pending offset of the 32-bit word that becomes 1 when a signal has arrived
-   */
-  constructor(buffer: SharedArrayBuffer, offset: number, base: number, pending: number) {
-    this.view = new DataView(buffer, offset, SIGNAL_BLOCK_SIZE);
-    const safe = safeSyscallCode(base + pending);
+  /** @param index of the calling thread in the table: 0 for the process's first */
+  constructor(
+    memory: SignalMemory,
+    private readonly index = 0,
+  ) {
+    const { buffer, base, table } = memory;
+    const block = table + TABLE_SIZE;
+    this.table = new DataView(buffer, table, TABLE_SIZE);
+    this.view = new DataView(buffer, block + index * BLOCK_SIZE, BLOCK_SIZE);
+    this.words = new Int32Array(buffer, block + index * BLOCK_SIZE, BLOCK_SIZE >> 2);
+    const safe = safeSyscallCode(base + memory.pending + index * memory.pendingStride);
     const safeAddress = placeCode(safe.assemble());
     this.safeSyscall = functionAt(
       safeAddress,
@@ -86,45 +122,88 @@ export class HostSignals {
     this.view.setBigUint64(Block.safeStart, BigInt(safeAddress + start), true);
     this.view.setBigUint64(Block.safeLength, BigInt(safe.offsetOf('end') - start), true);
     this.view.setBigUint64(Block.safeAbort, BigInt(safeAddress + safe.offsetOf('abort')), true);
-    this.handler = placeCode(handlerCode(base + offset, base + pending));
-    this.restorer = placeCode(new CodeBytes().emit(0xb8).i32(SYS_RT_SIGRETURN).emit(0x0f, 0x05).assemble());
+    if (index === 0) {
+      const restorer = new CodeBytes().emit(0xb8).i32(SYS_RT_SIGRETURN).emit(0x0f, 0x05).assemble();
+      this.table.setBigUint64(Table.handler, BigInt(placeCode(handlerCode(memory))), true);
+      this.table.setBigUint64(Table.restorer, BigInt(placeCode(restorer)), true);
+      this.adoptProcess();
+    }
+    this.handler = Number(this.table.getBigUint64(Table.handler, true));
+    this.restorer = Number(this.table.getBigUint64(Table.restorer, true));
+  }
+
+  /** Makes the calling thread the only one that gets signals: at the start, and in the child after a fork. */
+  adoptProcess(): void {
+    for (let at = 0; at < this.table.getInt32(Table.count, true); at++)
+      this.table.setInt32(Table.threads + at * 4, 0, true);
+    this.table.setInt32(Table.leader, syscall(SYS_GETTID), true);
+    this.table.setInt32(Table.process, syscall(SYS_GETPID), true);
     this.adoptThread();
   }
 
-  /** Makes the calling thread the one that gets the signals: at the start, and in the child after a fork. */
+  /** From now on signals of the calling thread are noted. */
   adoptThread(): void {
-    this.view.setInt32(Block.thread, syscall(SYS_GETTID), true);
-    this.view.setInt32(Block.process, syscall(SYS_GETPID), true);
-    this.tail = this.view.getUint32(Block.head, true);
+    const { table, words, index } = this;
+    words[Block.tail >> 2] = words[Block.head >> 2]!;
+    table.setInt32(Table.threads + index * 4, syscall(SYS_GETTID), true);
+    if (table.getInt32(Table.count, true) <= index) table.setInt32(Table.count, index + 1, true);
+  }
+
+  /** The calling thread runs no guest code any more: it must have blocked all signals. */
+  leaveThread(): void {
+    this.table.setInt32(Table.threads + this.index * 4, 0, true);
   }
 
   /** Makes every other thread of this process block all signals. */
   quietThreads(): void {
     const self = syscall(SYS_GETTID);
     const pid = syscall(SYS_GETPID);
-    this.view.setInt32(Block.quieting, 1, true);
-    this.view.setInt32(Block.quiet, 0, true);
-    this.catch(QUIET_SIGNAL, SA_RESTART);
+    this.table.setInt32(Table.quieting, 1, true);
+    this.table.setInt32(Table.quiet, 0, true);
+    this.catch(KICK_SIGNAL, SA_RESTART);
     let asked = 0;
     for (const name of readdirSync('/proc/self/task')) {
       const thread = Number(name);
       if (thread === self || blocksAll(thread)) continue;
-      if (syscall(SYS_TGKILL, pid, thread, QUIET_SIGNAL) === 0) asked++;
+      if (syscall(SYS_TGKILL, pid, thread, KICK_SIGNAL) === 0) asked++;
     }
     const limit = performance.now() + QUIET_MILLISECONDS;
-    while (this.view.getInt32(Block.quiet, true) < asked && performance.now() < limit) syscall(SYS_SCHED_YIELD);
-    this.view.setInt32(Block.quieting, 0, true);
-    this.release(QUIET_SIGNAL, 0);
+    while (this.table.getInt32(Table.quiet, true) < asked && performance.now() < limit) syscall(SYS_SCHED_YIELD);
+    this.table.setInt32(Table.quieting, 0, true);
+    this.release(KICK_SIGNAL, 0);
   }
 
   /** The oldest signal that arrived and was not taken yet: its host `siginfo_t`. */
   take(): Uint8Array | undefined {
-    const head = this.view.getUint32(Block.head, true);
-    if (this.tail === head) return undefined;
-    if ((head - this.tail) >>> 0 > RING_ENTRIES) this.tail = (head - RING_ENTRIES) >>> 0;
-    const at = this.view.byteOffset + Block.ring + (this.tail % RING_ENTRIES) * HOST_SIGINFO_SIZE;
-    this.tail = (this.tail + 1) >>> 0;
-    return new Uint8Array(this.view.buffer, at, HOST_SIGINFO_SIZE).slice();
+    const { words } = this;
+    const tail = words[Block.tail >> 2]!;
+    if (tail === words[Block.head >> 2]) return undefined;
+    const at = words.byteOffset + Block.ring + (tail & (RING_ENTRIES - 1)) * HOST_SIGINFO_SIZE;
+    const info = new Uint8Array(words.buffer, at, HOST_SIGINFO_SIZE).slice();
+    words[Block.tail >> 2] = tail + 1;
+    return info;
+  }
+
+  /** Whether the handler has blocked all signals since this was asked last, because too many waited: the mask must be set again. */
+  wasThrottled(): boolean {
+    const throttled = this.words[Block.throttled >> 2] !== 0;
+    this.words[Block.throttled >> 2] = 0;
+    return throttled;
+  }
+
+  /** From now on threads can be kicked: one signal is never blocked and always noted. */
+  enableKicks(): void {
+    this.canKick = true;
+    this.setAction(KICK_SIGNAL, this.handler, SA_SIGINFO);
+  }
+
+  /** Makes a thread look at its pending word, also out of a system call that blocks. */
+  kick(thread: number): void {
+    const { view, address } = this.scratch;
+    view.setBigUint64(0, 0n, true);
+    view.setInt32(0, KICK_SIGNAL, true);
+    view.setInt32(8, KICK_CODE, true);
+    syscall(SYS_RT_TGSIGQUEUEINFO, syscall(SYS_GETPID), thread, KICK_SIGNAL, address);
   }
 
   /** Has a signal noted by the handler. `flags`: SA_NOCLDSTOP and SA_NOCLDWAIT. 0 or a negated error number. */
@@ -134,6 +213,7 @@ export class HostSignals {
 
   /** Gives a signal back to the kernel: 0 = SIG_DFL, 1 = SIG_IGN. */
   release(signal: number, disposition: 0 | 1, flags = 0): number {
+    if (this.canKick && signal === KICK_SIGNAL) return this.catch(signal, flags);
     return this.setAction(signal, disposition, flags);
   }
 
@@ -148,6 +228,7 @@ export class HostSignals {
 
   /** Sets the calling thread's signal mask: bit n-1 is signal n. */
   setMask(mask: bigint): void {
+    if (this.canKick) mask &= ~KICK_BIT;
     this.scratch.view.setBigUint64(0, mask, true);
     syscall(SYS_RT_SIGPROCMASK, SIG_SETMASK, this.scratch.address, 0, 8);
   }
@@ -164,26 +245,44 @@ function blocksAll(thread: number): boolean {
   try {
     const status = readFileSync(`/proc/self/task/${thread}/status`, 'latin1');
     const mask = BigInt(`0x${/^SigBlk:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
-    return ((mask >> BigInt(QUIET_SIGNAL - 1)) & 1n) !== 0n;
+    return ((mask >> BigInt(KICK_SIGNAL - 1)) & 1n) !== 0n;
   } catch {
     // It has ended since.
     return true;
   }
 }
 
-function handlerCode(block: number, pending: number): Uint8Array {
+function handlerCode({ base, table, pending, pendingStride }: SignalMemory): Uint8Array {
   return (
     new CodeBytes()
-      .emit(0x49, 0xb8) // mov r8, block
-      .i64(block)
+      .emit(0x49, 0xb8) // mov r8, table
+      .i64(base + table)
       .emit(0x41, 0x89, 0xf9) // mov r9d, edi (signal)
       .emit(0x49, 0x89, 0xf2) // mov r10, rsi (siginfo)
       .emit(0xb8) // mov eax, SYS_gettid
       .i32(SYS_GETTID)
       .emit(0x0f, 0x05) // syscall
-      .emit(0x41, 0x3b, 0x00) // cmp eax, [r8 + thread]
-      .emit(0x0f, 0x85) // jne forward
+      .emit(0x31, 0xc9) // xor ecx, ecx
+      .label('scan')
+      .emit(0x41, 0x3b, 0x48, Table.count) // cmp ecx, [r8 + count]
+      .emit(0x0f, 0x83) // jae forward
       .displacement('forward')
+      .emit(0x41, 0x3b, 0x44, 0x88, Table.threads) // cmp eax, [r8 + rcx * 4 + threads]
+      .emit(0x0f, 0x84) // je found
+      .displacement('found')
+      .emit(0xff, 0xc1) // inc ecx
+      .emit(0xe9) // jmp scan
+      .displacement('scan')
+      .label('found')
+      .emit(0x44, 0x69, 0xd9) // imul r11d, ecx, pendingStride
+      .i32(pendingStride)
+      .emit(0x69, 0xc9) // imul ecx, ecx, BLOCK_SIZE
+      .i32(BLOCK_SIZE)
+      .emit(0x4d, 0x8d, 0x84, 0x08) // lea r8, [r8 + rcx + TABLE_SIZE]
+      .i32(TABLE_SIZE)
+      .emit(0x48, 0xb8) // mov rax, pending
+      .i64(base + pending)
+      .emit(0x49, 0x01, 0xc3) // add r11, rax
       // A system call that was about to begin is not begun.
       .emit(0x48, 0x8b, 0x82) // mov rax, [rdx + RIP]
       .i32(UCONTEXT_RIP)
@@ -195,7 +294,15 @@ function handlerCode(block: number, pending: number): Uint8Array {
       .emit(0x48, 0x89, 0x82) // mov [rdx + RIP], rax
       .i32(UCONTEXT_RIP)
       .label('note')
-      .emit(0x41, 0x0f, 0xb6, 0x40, Block.head) // movzx eax, byte [r8 + head]
+      .emit(0x41, 0x83, 0xf9, KICK_SIGNAL) // cmp r9d, KICK_SIGNAL
+      .emit(0x0f, 0x85) // jne keep
+      .displacement('keep')
+      .emit(0x41, 0x83, 0x7a, 0x08, KICK_CODE & 0xff) // cmp dword [r10 + si_code], KICK_CODE
+      .emit(0x0f, 0x84) // je tell
+      .displacement('tell')
+      .label('keep')
+      .emit(0x41, 0x8b, 0x40, Block.head) // mov eax, [r8 + head]
+      .emit(0x83, 0xe0, RING_ENTRIES - 1) // and eax, RING_ENTRIES - 1
       .emit(0xc1, 0xe0, 0x07) // shl eax, 7
       .emit(0x49, 0x8d, 0x7c, 0x00, Block.ring) // lea rdi, [r8 + rax + ring]
       .emit(0x4c, 0x89, 0xd6) // mov rsi, r10
@@ -203,9 +310,20 @@ function handlerCode(block: number, pending: number): Uint8Array {
       .i32(HOST_SIGINFO_SIZE / 8)
       .emit(0xf3, 0x48, 0xa5) // rep movsq
       .emit(0x41, 0xff, 0x40, Block.head) // inc dword [r8 + head]
-      .emit(0x48, 0xb8) // mov rax, pending
-      .i64(pending)
-      .emit(0xc7, 0x00) // mov dword [rax], 1
+      // No more of them before some are taken.
+      .emit(0x41, 0x8b, 0x40, Block.head) // mov eax, [r8 + head]
+      .emit(0x41, 0x2b, 0x40, Block.tail) // sub eax, [r8 + tail]
+      .emit(0x83, 0xf8, RING_ENTRIES - 2) // cmp eax, RING_ENTRIES - 2
+      .emit(0x0f, 0x82) // jb tell
+      .displacement('tell')
+      .emit(0x48, 0xb8) // mov rax, QUIET_MASK
+      .i64(QUIET_MASK)
+      .emit(0x48, 0x89, 0x82) // mov [rdx + uc_sigmask], rax
+      .i32(UCONTEXT_MASK)
+      .emit(0x41, 0xc7, 0x40, Block.throttled) // mov dword [r8 + throttled], 1
+      .i32(1)
+      .label('tell')
+      .emit(0x41, 0xc7, 0x03) // mov dword [r11], 1
       .i32(1)
       .emit(0xc3) // ret
       .label('forward')
@@ -213,17 +331,22 @@ function handlerCode(block: number, pending: number): Uint8Array {
       .i64(QUIET_MASK)
       .emit(0x48, 0x89, 0x82) // mov [rdx + uc_sigmask], rax
       .i32(UCONTEXT_MASK)
-      .emit(0x41, 0x83, 0x78, Block.quieting, 0x00) // cmp dword [r8 + quieting], 0
-      .emit(0x0f, 0x84) // je send
-      .displacement('send')
-      .emit(0x41, 0x83, 0xf9, QUIET_SIGNAL) // cmp r9d, QUIET_SIGNAL
+      .emit(0x41, 0x83, 0xf9, KICK_SIGNAL) // cmp r9d, KICK_SIGNAL
       .emit(0x0f, 0x85) // jne send
       .displacement('send')
-      .emit(0xf0, 0x41, 0xff, 0x40, Block.quiet) // lock inc dword [r8 + quiet]
+      .emit(0x41, 0x83, 0x78, Table.quieting, 0x00) // cmp dword [r8 + quieting], 0
+      .emit(0x0f, 0x85) // jne count
+      .displacement('count')
+      .emit(0x41, 0x83, 0x7a, 0x08, KICK_CODE & 0xff) // cmp dword [r10 + si_code], KICK_CODE
+      .emit(0x0f, 0x85) // jne send
+      .displacement('send')
+      .emit(0xc3) // ret
+      .label('count')
+      .emit(0xf0, 0x41, 0xff, 0x40, Table.quiet) // lock inc dword [r8 + quiet]
       .emit(0xc3) // ret
       .label('send')
-      .emit(0x41, 0x8b, 0x78, Block.process) // mov edi, [r8 + process]
-      .emit(0x41, 0x8b, 0x30) // mov esi, [r8 + thread]
+      .emit(0x41, 0x8b, 0x78, Table.process) // mov edi, [r8 + process]
+      .emit(0x41, 0x8b, 0x70, Table.leader) // mov esi, [r8 + leader]
       .emit(0x44, 0x89, 0xca) // mov edx, r9d
       .emit(0xb8) // mov eax, SYS_tgkill
       .i32(SYS_TGKILL)

@@ -9,6 +9,7 @@ import { Host } from './constants/host-syscalls.js';
 
 /** Entries of the table; RLIMIT_NOFILE cannot be more. */
 const CAPACITY = 1 << 16;
+export const FILE_TABLE_WORDS = CAPACITY + 1;
 /** `AT_FDCWD` (uapi/linux/fcntl.h). */
 export const AT_FDCWD = -100;
 
@@ -40,10 +41,20 @@ export const COOKIE_BASE = 0x40000000;
 export class FileTable {
   /** Directories that need to be remembered, by host descriptor. */
   readonly directories = new Map<number, DirectoryState>();
-  private softLimit = -1;
+  /** Host descriptor + 1 or 0, by the guest's number; behind them the soft limit + 1, 0 where it was not asked for yet. */
+  private readonly entries: Int32Array;
 
-  /** `entries` holds host descriptor + 1 or 0; over a shared buffer the table serves several threads. */
-  constructor(private readonly entries: Int32Array = new Int32Array(CAPACITY)) {}
+  /** @param words `FILE_TABLE_WORDS` words that threads share, zeroed at first; else the table is this thread's own */
+  constructor(words?: Int32Array) {
+    this.entries = words ?? new Int32Array(FILE_TABLE_WORDS);
+  }
+
+  private get softLimit(): number {
+    return this.entries[CAPACITY]! - 1;
+  }
+  private set softLimit(value: number) {
+    this.entries[CAPACITY] = value + 1;
+  }
 
   /** Takes 0, 1, 2 and what the parent let us inherit under their own numbers, and leaves Node's descriptors alone. */
   takeOver(which: 'inherited' | 'standard' = 'inherited'): void {
@@ -75,7 +86,8 @@ export class FileTable {
 
   /** The guest's number of a host descriptor, or -1. */
   guest(host: number): number {
-    return host < 0 ? -1 : this.entries.indexOf(host + 1);
+    const fd = host < 0 ? -1 : this.entries.indexOf(host + 1);
+    return fd < CAPACITY ? fd : -1;
   }
 
   /** Open descriptors in ascending order. */

@@ -14,6 +14,7 @@ import { LoadError } from '../loader/load-error.js';
 import { SymbolTable } from '../loader/symbols.js';
 import { GuestMemory } from '../memory/guest-memory.js';
 import { Mappings } from '../memory/mappings.js';
+import { RegionList } from '../memory/region-list.js';
 import { GuestTrap } from '../memory/trap.js';
 import { Errno } from './constants/errno.js';
 import { Host } from './constants/host-syscalls.js';
@@ -22,6 +23,7 @@ import { FileTable } from './files.js';
 import { describeDeath } from './death.js';
 import { PathResolver } from './paths.js';
 import { guestProcFiles } from './proc-files.js';
+import { SignalActions } from './signals/actions.js';
 import { type Fault, faultOf } from './signals/faults.js';
 import { describeInfo, infoNumber } from './signals/siginfo.js';
 import { Signals } from './signals/signals.js';
@@ -30,6 +32,7 @@ import { NO_RESULT } from './syscalls/declare.js';
 import { translatePath } from './syscalls/access.js';
 import { dispatchSyscall, pendingSyscall } from './syscalls/dispatch.js';
 import { GuestThread } from './thread.js';
+import { sharedUnsigned, sharedWords } from './threads/shared-state.js';
 
 export interface ProcessOptions {
   /** Directory with an i386 system: absolute paths are looked for there first. */
@@ -65,7 +68,7 @@ export class LinuxProcess {
   readonly mappings: Mappings;
   readonly thread: GuestThread;
   readonly signals: Signals;
-  readonly files = new FileTable();
+  readonly files: FileTable;
   readonly paths: PathResolver;
   readonly symbols: SymbolTable;
   readonly engine: Engine;
@@ -89,9 +92,12 @@ export class LinuxProcess {
     this.hostBase = addressOf(this.memory.buffer);
     this.cpu = new CpuState(this.memory);
     this.cpu.reset();
-    this.mappings = new Mappings(this.memory, this.hostBase);
+    const { memory } = this;
+    const regions = new RegionList(sharedUnsigned(memory, 'regions'));
+    this.mappings = new Mappings(memory, this.hostBase, regions, sharedUnsigned(memory, 'mappings'));
+    this.files = new FileTable(sharedWords(memory, 'files'));
     this.thread = new GuestThread(this.cpu);
-    this.signals = new Signals(this.memory, this.thread, this.hostBase);
+    this.signals = new Signals(memory, this.thread, this.hostBase, new SignalActions(sharedWords(memory, 'actions')));
     this.signals.onDeath = (signal, info) => this.reportDeath(signal, info);
     const { strace } = options;
     if (strace) {

@@ -5,7 +5,7 @@
 import { GUEST_LIMIT } from '../../translator/state.js';
 import { PAGE_SIZE } from '../../translator/pages.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
-import type { Mappings } from '../memory/mappings.js';
+import type { MappedFile, Mappings } from '../memory/mappings.js';
 import { Protection } from '../linux/constants/memory.js';
 import { Errno } from '../linux/constants/errno.js';
 import { ElfType, type ProgramHeader, Segment, SegmentFlag } from './elf.js';
@@ -151,7 +151,7 @@ function mapImage(memory: GuestMemory, mappings: Mappings, file: ElfFile, base: 
     throw new LoadError(`${file.name}: its segments lie above 0x${GUEST_LIMIT.toString(16)}`, 126, Errno.ENOMEM);
   }
   if (!mappings.regions.isFree(start, start + size)) check(-Errno.EEXIST, file);
-  const mappedFile = {};
+  const mappedFile = mappings.regions.newFile();
   for (const header of loads) mapSegment(memory, mappings, file, header, bias, mappedFile);
   return { bias, end: highest + bias };
 }
@@ -162,7 +162,7 @@ function mapSegment(
   file: ElfFile,
   header: ProgramHeader,
   bias: number,
-  mappedFile: object,
+  mappedFile: MappedFile,
 ): void {
   const protection = protectionOf(header);
   const start = pageFloor(header.address + bias);

@@ -18,8 +18,9 @@ export class GuestMemory {
   /** Called before bytes of a page with `Page.code` change or go away; must clear the bit. */
   onCodeWrite: (page: number) => void = () => undefined;
 
-  constructor() {
-    this.wasmMemory = new WebAssembly.Memory({ initial: 65536, maximum: 65536, shared: true });
+  /** @param wasmMemory the memory of a process that has threads already; else a new one is made */
+  constructor(wasmMemory?: WebAssembly.Memory) {
+    this.wasmMemory = wasmMemory ?? new WebAssembly.Memory({ initial: 65536, maximum: 65536, shared: true });
     this.buffer = this.wasmMemory.buffer as ArrayBufferLike as SharedArrayBuffer;
     this.u8 = new Uint8Array(this.buffer);
     this.view = new DataView(this.buffer);

@@ -13,7 +13,7 @@ import { errno, madvise, mmap, mprotect, syscall } from '../host/libc.js';
 import { Errno } from '../linux/constants/errno.js';
 import { Advice, MapFlag, Protection, RemapFlag, SyncFlag } from '../linux/constants/memory.js';
 import { type GuestMemory } from './guest-memory.js';
-import { type MappedFile, type Region, RegionList } from './region-list.js';
+import { type MappedFile, type Region, RegionList, type RegionName } from './region-list.js';
 
 export type { MappedFile, Region } from './region-list.js';
 
@@ -52,15 +52,11 @@ function hostProtection(protection: number): number {
   return (protection & PROT_ALL ? PROT_READ : 0) | (protection & PROT_WRITE);
 }
 
+/** Words of the numbers that threads share beside the list of regions. */
+const Word = { readImpliesExec: 0, brkStart: 1, brkEnd: 2, generation: 3, count: 4 } as const;
+export const MAPPINGS_WORDS = Word.count;
+
 export class Mappings {
-  readonly regions = new RegionList();
-  /** Programs without PT_GNU_STACK: whatever is mapped readable is executable (READ_IMPLIES_EXEC). */
-  readImpliesExec = false;
-  /** Start of the heap, and its present end (not aligned). */
-  brkStart = 0;
-  brkEnd = 0;
-  /** How often everything was unmapped: another number, another program. */
-  generation = 0;
   /** Called before translated code in these pages goes away or may no longer be executed. */
   onUnmapped: (firstPage: number, pageCount: number) => void = () => undefined;
   /** Called after part of a file (host descriptor, offset in bytes) was mapped executable. */
@@ -68,17 +64,47 @@ export class Mappings {
   /** Two `struct iovec` and one byte. */
   private readonly probe = new HostBuffer(64);
 
+  /**
+   * @param regions, words for threads: where the state lies that they share (`MAPPINGS_WORDS` words, zeroed at first)
+   */
   constructor(
     readonly memory: GuestMemory,
     /** Host address of guest address 0. */
     readonly hostBase: number,
+    readonly regions = new RegionList(),
+    private readonly words: Uint32Array = new Uint32Array(MAPPINGS_WORDS),
   ) {
-    this.reset();
+    if (this.generation === 0) this.reset();
+  }
+
+  /** Programs without PT_GNU_STACK: whatever is mapped readable is executable (READ_IMPLIES_EXEC). */
+  get readImpliesExec(): boolean {
+    return this.words[Word.readImpliesExec] !== 0;
+  }
+  set readImpliesExec(value: boolean) {
+    this.words[Word.readImpliesExec] = value ? 1 : 0;
+  }
+  /** Start of the heap, and its present end (not aligned). */
+  get brkStart(): number {
+    return this.words[Word.brkStart]!;
+  }
+  set brkStart(value: number) {
+    this.words[Word.brkStart] = value;
+  }
+  get brkEnd(): number {
+    return this.words[Word.brkEnd]!;
+  }
+  set brkEnd(value: number) {
+    this.words[Word.brkEnd] = value;
+  }
+  /** How often everything was unmapped: another number, another program. */
+  get generation(): number {
+    return this.words[Word.generation]!;
   }
 
   /** Unmaps everything, as `execve` does. */
   reset(): void {
-    this.generation++;
+    this.words[Word.generation]!++;
     this.setPages(0, GUEST_LIMIT, 0);
     this.regions.clear();
     this.readImpliesExec = false;
@@ -94,7 +120,7 @@ export class Mappings {
     const type = flags & MapFlag.MAP_TYPE;
     if (length === 0) return -Errno.EINVAL;
     length = pageAlign(length);
-    if (length > GUEST_LIMIT) return -Errno.ENOMEM;
+    if (length > GUEST_LIMIT || this.regions.isFull) return -Errno.ENOMEM;
     if (type !== MapFlag.MAP_SHARED && type !== MapFlag.MAP_PRIVATE && type !== MapFlag.MAP_SHARED_VALIDATE) {
       return -Errno.EINVAL;
     }
@@ -124,7 +150,7 @@ export class Mappings {
       protection,
       shared,
       growsDown: (flags & MapFlag.MAP_GROWSDOWN) !== 0 && anonymous,
-      file: anonymous && !shared ? undefined : {},
+      file: anonymous && !shared ? undefined : this.regions.newFile(),
       offset: anonymous ? 0 : offset,
       name: '',
     });
@@ -141,7 +167,7 @@ export class Mappings {
     start: number,
     length: number,
     protection: number,
-    source: { name?: string; growsDown?: boolean; file?: MappedFile; fd?: number; offset?: number } = {},
+    source: { name?: RegionName; growsDown?: boolean; file?: MappedFile; fd?: number; offset?: number } = {},
   ): number {
     const { name = '', growsDown = false, file, fd = -1, offset = 0 } = source;
     if (start < 0 || start + length > GUEST_LIMIT || !isAligned(start)) return -Errno.ENOMEM;
@@ -191,6 +217,7 @@ export class Mappings {
     if (!isAligned(address) || address > GUEST_LIMIT || length > GUEST_LIMIT - address) return -Errno.EINVAL;
     length = pageAlign(length);
     if (length === 0) return -Errno.EINVAL;
+    if (this.regions.isFull) return -Errno.ENOMEM;
     if (!this.regions.isFree(address, address + length)) this.unmap(address, length);
     return 0;
   }
@@ -224,6 +251,7 @@ export class Mappings {
     }
     for (const region of this.regions.within(at, end)) {
       if (region.start !== at) break;
+      if (this.regions.isFull) return -Errno.ENOMEM;
       const error = this.protect(region, protection);
       if (error < 0) return error;
       at = region.end;

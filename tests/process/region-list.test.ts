@@ -4,13 +4,13 @@ import { type Region, RegionList } from '../../runtime/memory/region-list.js';
 
 const PAGE = 4096;
 
-function region(start: number, end: number, protection: number, file?: object, offset = 0): Region {
+function region(start: number, end: number, protection: number, file?: number, offset = 0): Region {
   return { start, end, protection, shared: false, growsDown: false, file, offset, name: '' };
 }
 
 void tap.test('neighbours of one kind are joined, others are not', (t) => {
   const list = new RegionList();
-  const file = {};
+  const file = list.newFile();
   list.insert(region(0, PAGE, 3));
   list.insert(region(2 * PAGE, 3 * PAGE, 3));
   list.insert(region(PAGE, 2 * PAGE, 3));
@@ -34,7 +34,7 @@ void tap.test('neighbours of one kind are joined, others are not', (t) => {
 
 void tap.test('a hole in a file mapping leaves the right offsets', (t) => {
   const list = new RegionList();
-  list.insert(region(0, 10 * PAGE, 1, {}, 100 * PAGE));
+  list.insert(region(0, 10 * PAGE, 1, list.newFile(), 100 * PAGE));
   list.remove(3 * PAGE, 5 * PAGE);
   t.same(
     list.all.map(({ start, end, offset }) => [start / PAGE, end / PAGE, offset / PAGE]),

@@ -4,7 +4,7 @@
  * blocks or ignores never interrupts anything; what arrives is noted by the machine-code handler and delivered from here,
  * between two guest instructions.
  */
-import { SIGNAL_BLOCK_ADDRESS, State } from '../../../translator/state.js';
+import { SIGNAL_BLOCK_ADDRESS, State, STATE_ADDRESS, STATE_SIZE } from '../../../translator/state.js';
 import { HostSignals } from '../../host/signal-handler.js';
 import { hostProcessId } from '../../host/buffer.js';
 import { syscall } from '../../host/libc.js';
@@ -24,17 +24,10 @@ import {
   SignalCode,
 } from '../constants/signals.js';
 import type { GuestThread } from '../thread.js';
+import { defaultSignalAction, type SignalAction, type SignalActions } from './actions.js';
 import type { Fault } from './faults.js';
 import { SignalFrames } from './frames.js';
 import { faultInfo, infoNumber, infoToGuest } from './siginfo.js';
-
-export interface SignalAction {
-  /** Address, SIG_DFL or SIG_IGN. */
-  handler: number;
-  flags: number;
-  restorer: number;
-  mask: bigint;
-}
 
 /** A system call that was cut short: how to begin it again. */
 export interface InterruptedCall {
@@ -52,16 +45,11 @@ const SYNCHRONOUS_MASK = SYNCHRONOUS.reduce((mask, signal) => mask | signalBit(s
 const UNBLOCKABLE = signalBit(Signal.SIGKILL) | signalBit(Signal.SIGSTOP);
 const HOST_FLAGS = ActionFlag.SA_NOCLDSTOP | ActionFlag.SA_NOCLDWAIT;
 
-const defaultSignalAction = (): SignalAction => ({ handler: SIG_DFL, flags: 0, restorer: 0, mask: 0n });
-
 export class Signals {
   readonly host: HostSignals;
   readonly frames: SignalFrames;
-  private readonly actions: SignalAction[] = [];
   /** Guest `siginfo_t` of signals that arrived and are not delivered yet, oldest first. */
   private queue: Uint8Array[] = [];
-  /** Signals for which the machine-code handler is installed. */
-  private caught = 0n;
   /** Told when the guest dies of a signal: the signal and, for faults, their `siginfo_t`. */
   onDeath: (signal: number, info: Uint8Array) => void = () => undefined;
   /** Told of every signal that is delivered, before it acts. */
@@ -71,10 +59,17 @@ export class Signals {
     memory: GuestMemory,
     private readonly thread: GuestThread,
     hostBase: number,
+    private readonly actions: SignalActions,
   ) {
-    this.host = new HostSignals(memory.buffer, SIGNAL_BLOCK_ADDRESS, hostBase, thread.cpu.address + State.pending);
+    const signalMemory = {
+      buffer: memory.buffer,
+      base: hostBase,
+      table: SIGNAL_BLOCK_ADDRESS,
+      pending: STATE_ADDRESS + State.pending,
+      pendingStride: STATE_SIZE,
+    };
+    this.host = new HostSignals(signalMemory, thread.cpu.threadIndex);
     this.frames = new SignalFrames(memory, thread);
-    for (let signal = 0; signal <= SIGNAL_COUNT; signal++) this.actions.push(defaultSignalAction());
   }
 
   /** Undoes what Node has set up, so that the guest begins as any program does. */
@@ -89,12 +84,12 @@ export class Signals {
   // ---- actions -----------------------------------------------------------------------------------------------
 
   action(signal: number): Readonly<SignalAction> {
-    return this.actions[signal]!;
+    return this.actions.get(signal);
   }
 
   /** `sigaction` without its checks. */
   setAction(signal: number, action: SignalAction): void {
-    this.actions[signal] = { ...action, mask: action.mask & ~UNBLOCKABLE };
+    this.actions.set(signal, { ...action, mask: action.mask & ~UNBLOCKABLE });
     // What waits is forgotten when it is ignored from now on (kernel/signal.c, do_sigaction).
     const ignores = action.handler === SIG_IGN || (action.handler === SIG_DFL && defaultAction(signal) === 'ignore');
     if (ignores) this.queue = this.queue.filter((info) => infoNumber(info) !== signal);
@@ -104,35 +99,34 @@ export class Signals {
   /** Tells the host what the guest wants done with a signal. */
   private updateHost(signal: number): void {
     if (signalBit(signal) & (SYNCHRONOUS_MASK | UNBLOCKABLE)) return;
-    const { handler, flags } = this.actions[signal]!;
-    const bit = signalBit(signal);
+    const { handler, flags } = this.actions.get(signal);
     const hostFlags = flags & HOST_FLAGS;
     if (handler === SIG_IGN) {
       this.host.release(signal, 1, hostFlags);
-      this.caught &= ~bit;
-    } else if (handler !== SIG_DFL || this.thread.signalMask & bit) {
+      this.actions.setCaught(signal, false);
+    } else if (handler !== SIG_DFL || this.thread.signalMask & signalBit(signal)) {
       this.host.catch(signal, hostFlags);
-      this.caught |= bit;
+      this.actions.setCaught(signal, true);
     } else {
       this.host.release(signal, 0, hostFlags);
-      this.caught &= ~bit;
+      this.actions.setCaught(signal, false);
     }
   }
 
   /** `execve`: handlers are gone, what was ignored stays ignored. */
   resetForExec(): void {
     for (let signal = 1; signal <= SIGNAL_COUNT; signal++) {
-      const { handler } = this.actions[signal]!;
+      const { handler } = this.actions.get(signal);
       if (handler === SIG_IGN) continue;
-      this.actions[signal] = defaultSignalAction();
-      if (handler !== SIG_DFL || this.caught & signalBit(signal)) this.updateHost(signal);
+      this.actions.set(signal, defaultSignalAction());
+      if (handler !== SIG_DFL || this.actions.isCaught(signal)) this.updateHost(signal);
     }
   }
 
   /** In the child after a fork: it begins with nothing that waits. */
   resetForFork(): void {
     this.queue = [];
-    this.host.adoptThread();
+    this.host.adoptProcess();
     this.thread.cpu.i32[State.pending >> 2] = 0;
   }
 
@@ -140,11 +134,12 @@ export class Signals {
 
   setMask(mask: bigint): void {
     mask &= ~UNBLOCKABLE;
-    const added = mask & ~this.thread.signalMask & ~this.caught & ~SYNCHRONOUS_MASK;
+    const added = mask & ~this.thread.signalMask & ~SYNCHRONOUS_MASK;
     this.thread.signalMask = mask;
     // A thread that Node has started since `takeOver` blocks nothing: without a handler a blocked signal would act there.
     for (let signal = 1; added !== 0n && signal <= SIGNAL_COUNT; signal++) {
-      if (added & signalBit(signal) && this.actions[signal]!.handler === SIG_DFL) this.updateHost(signal);
+      if (added & signalBit(signal) && !this.actions.isCaught(signal) && this.actions.get(signal).handler === SIG_DFL)
+        this.updateHost(signal);
     }
     this.host.setMask(mask & ~SYNCHRONOUS_MASK);
   }
@@ -190,7 +185,7 @@ export class Signals {
   /** Puts a signal in the queue as if it had been sent (signals to oneself that the host cannot deliver). */
   enqueue(info: Uint8Array): void {
     const signal = infoNumber(info);
-    const { handler } = this.actions[signal]!;
+    const { handler } = this.actions.get(signal);
     const blocked = (this.thread.signalMask & signalBit(signal)) !== 0n;
     if (!blocked && handler === SIG_IGN) return;
     if (signal < SIGNAL_REALTIME && this.queue.some((waiting) => infoNumber(waiting) === signal)) return;
@@ -206,6 +201,7 @@ export class Signals {
       this.enqueue(infoToGuest(info));
       count++;
     }
+    if (this.host.wasThrottled()) this.host.setMask(this.thread.signalMask & ~SYNCHRONOUS_MASK);
     return count;
   }
 
@@ -254,7 +250,7 @@ export class Signals {
       arrived = true;
       this.onDelivery?.(info);
       const signal = infoNumber(info);
-      const action = this.actions[signal]!;
+      const action = this.actions.get(signal);
       if (action.handler === SIG_IGN) continue;
       if (action.handler === SIG_DFL) {
         if (this.defaultAction(signal, info)) return signal;
@@ -289,7 +285,7 @@ export class Signals {
       case 'stop': {
         // The kernel stops us, if the job's process group is not an orphaned one; we come back with SIGCONT.
         this.host.release(signal, 0);
-        this.caught &= ~signalBit(signal);
+        this.actions.setCaught(signal, false);
         const pid = hostProcessId();
         syscall(Host.tgkill, pid, pid, signal);
         return false;
@@ -314,7 +310,7 @@ export class Signals {
     if (!pushed) {
       // No room for the frame: SIGSEGV, fatal when it was SIGSEGV that found none (force_sigsegv).
       const fault = { signal: Signal.SIGSEGV, code: SignalCode.SI_KERNEL, address: 0 };
-      if (signal === Signal.SIGSEGV) this.actions[signal] = defaultSignalAction();
+      if (signal === Signal.SIGSEGV) this.actions.set(signal, defaultSignalAction());
       this.setMask(mask);
       return this.force(fault) === 0;
     }
@@ -331,7 +327,7 @@ export class Signals {
     const { signal } = fault;
     const info = faultInfo(signal, fault.code, fault.address);
     this.onDelivery?.(info);
-    const action = this.actions[signal]!;
+    const action = this.actions.get(signal);
     const blocked = (this.thread.signalMask & signalBit(signal)) !== 0n;
     if (blocked || action.handler === SIG_IGN || action.handler === SIG_DFL) {
       this.onDeath(signal, info);

@@ -17,7 +17,7 @@ import type { LinuxProcess } from '../process.js';
 import { scratch } from '../scratch.js';
 import { onAlternateStack } from '../signals/frames.js';
 import { infoNumber, infoToGuest, infoToHost, SIGINFO_SIZE, userInfo } from '../signals/siginfo.js';
-import type { SignalAction } from '../signals/signals.js';
+import type { SignalAction } from '../signals/actions.js';
 import { structures } from '../structures.js';
 import { hostStructure } from './access.js';
 import { declare, NO_RESULT, refuse, type SyscallDeclaration } from './declare.js';
