@@ -203,6 +203,8 @@ export class Dispatcher implements Engine {
         const left = this.runGenerated(block);
         if (left === null) return;
         block = left;
+        // Blocks that only generated code leads to must become hot, too.
+        this.count(block, threshold);
       }
       if (block.compiled === null) {
         this.interpret(block.operations);
@@ -211,11 +213,15 @@ export class Dispatcher implements Engine {
         const next = this.successorOf(block, state[EIP]!);
         if (block.targets !== null) noteTarget(block.targets, next.pc);
         block = next;
-        if (block.compiled === null && ++block.count >= block.hotAt + threshold) {
-          block.hotAt = block.count;
-          compiler!.request(block);
-        }
+        this.count(block, threshold);
       }
+    }
+  }
+
+  private count(block: Block, threshold: number): void {
+    if (block.compiled === null && ++block.count >= block.hotAt + threshold) {
+      block.hotAt = block.count;
+      this.compiler!.request(block);
     }
   }
 

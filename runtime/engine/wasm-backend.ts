@@ -41,7 +41,6 @@ export class WasmBackend {
   add(block: Block, graph: RegionGraph, liveness: Liveness, name: string): void {
     emitWasmRegion(this.module, graph, name, {
       liveness,
-      stateAddress: this.dispatcher.cpu.address,
       slotOf: (address) => this.slotOf(address),
     });
     this.pending.push({ block, name });
@@ -95,6 +94,7 @@ export class WasmBackend {
       [Import.environment]: {
         [Import.memory]: this.dispatcher.memory.wasmMemory,
         [Import.table]: this.table,
+        [Import.state]: new WebAssembly.Global({ value: 'i32' }, this.dispatcher.cpu.address),
       },
       [Import.helper]: helpers,
     }).exports;

@@ -1,7 +1,8 @@
 /**
  * From a block's IR statements to WebAssembly instructions, as `../javascript.ts` does for JavaScript. Values used once are
  * computed where they are used; others, and results of loads, get a local that is free again when the block ends. The CPU
- * state and the page table lie in the same memory as the guest's, at constant addresses.
+ * state and the page table lie in the same memory as the guest's: the table at a constant address, the state at one that a
+ * local holds.
  */
 import {
   argumentsOf,
@@ -31,8 +32,6 @@ export interface WasmTarget {
   local(variable: Variable): number;
   /** Leaves the function because a check at guest address `pc` failed. */
   leave(pc: number): void;
-  /** Address of the thread's state block. */
-  readonly stateAddress: number;
   /** Variables to write back before, and read again after, a helper that works on the whole state. */
   readonly writeBack: readonly Variable[];
   readonly reload: readonly Variable[];
@@ -95,7 +94,7 @@ export class WasmEmitter {
     for (this.position = 0; this.position < statements.length; this.position++) {
       const statement = statements[this.position]!;
       if (statement.kind === 'jump' || statement.kind === 'branch' || statement.kind === 'stop') return statement;
-      const group = writeWordGroup(this.w, statements, this.position, this.target.stateAddress);
+      const group = writeWordGroup(this.w, statements, this.position);
       if (group > 0) this.position += group - 1;
       else this.statement(statement);
     }
@@ -243,14 +242,14 @@ export class WasmEmitter {
         this.check();
         return;
       case 'read': {
-        const offset = this.stateAddress(statement.slot, statement.offset);
+        const offset = this.pushField(statement.slot, statement.offset);
         w.memory(LOAD[statement.size], offset);
         if (statement.result.uses === 0) w.op('drop');
         else this.nameResult(statement.result);
         return;
       }
       case 'write': {
-        const offset = this.stateAddress(statement.slot, statement.offset);
+        const offset = this.pushField(statement.slot, statement.offset);
         this.push(statement.value);
         w.memory(STORE[statement.size], offset);
         return;
@@ -337,8 +336,7 @@ export class WasmEmitter {
       this.leaveVariables(writes);
       lowering.emit({
         w: this.w,
-        state: this.target.stateAddress,
-        slot: (index) => this.target.stateAddress + constant(index),
+        slot: constant,
         constant,
         push: (index) => this.push(args[index]!),
         temporary: (type) => this.temporary(type),
@@ -435,29 +433,28 @@ export class WasmEmitter {
   // The CPU state -------------------------------------------------------------------------------------------------------
 
   storeVariable(variable: Variable): void {
-    this.w.i32(0);
+    this.w.state();
     this.w.get(this.target.local(variable));
-    this.w.memory('i32.store', this.target.stateAddress + variables[variable]);
+    this.w.memory('i32.store', variables[variable]);
   }
   loadVariable(variable: Variable): void {
-    this.w.i32(0);
-    this.w.memory('i32.load', this.target.stateAddress + variables[variable]);
+    this.w.state();
+    this.w.memory('i32.load', variables[variable]);
     this.w.set(this.target.local(variable));
   }
-  /** Pushes the base of a state field's address; the result is the offset of the access. */
-  stateAddress(slot: Value | undefined, offset: number): number {
-    const base = this.target.stateAddress + offset;
-    if (slot === undefined || slot.op === 'const') {
-      this.w.i32(0);
-      return slot ? base + slot.value : base;
-    }
+  /** Pushes a state field's address without the constant part, which is the result. */
+  pushField(slot: Value | undefined, offset: number): number {
+    this.w.state();
+    if (slot === undefined) return offset;
+    if (slot.op === 'const') return offset + slot.value;
     this.push(slot);
-    return base;
+    this.w.op('i32.add');
+    return offset;
   }
   storeState(field: number, value: () => void): void {
-    this.w.i32(0);
+    this.w.state();
     value();
-    this.w.memory('i32.store', this.target.stateAddress + field);
+    this.w.memory('i32.store', field);
   }
 
   // Guest memory ----------------------------------------------------------------------------------------------------------
@@ -512,14 +509,13 @@ export class WasmEmitter {
     const address = this.repeatable(statement.address);
     this.check();
     const place = (slot as { value: number }).value;
-    const field = this.target.stateAddress + place;
     const zeros =
       into && (bytes === 4 || bytes === 8) ? zerosAfterCopy(this.statements, this.position, place, bytes) : 0;
     if (zeros > 0) {
-      w.i32(0);
+      w.state();
       address();
       w.memory(bytes === 4 ? 'v128.load32_zero' : 'v128.load64_zero');
-      w.memory('v128.store', field);
+      w.memory('v128.store', place);
       this.position += zeros;
       return;
     }
@@ -527,12 +523,12 @@ export class WasmEmitter {
     for (const piece of COPIES) {
       for (; bytes - done >= piece.bytes; done += piece.bytes) {
         // The check made sure that the address does not wrap within the access, so that the offset may carry it.
-        if (into) w.i32(0);
+        if (into) w.state();
         else address();
         if (into) address();
-        else w.i32(0);
-        w.memory(piece.load, into ? done : field + done);
-        w.memory(piece.store, into ? field + done : done);
+        else w.state();
+        w.memory(piece.load, into ? done : place + done);
+        w.memory(piece.store, into ? place + done : done);
       }
     }
   }

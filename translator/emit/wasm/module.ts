@@ -1,6 +1,6 @@
 /**
- * A WebAssembly module in the binary format (WebAssembly core specification, 5.5): imported memory and table, imported
- * helper functions, and functions of its own, all exported by name.
+ * A WebAssembly module in the binary format (WebAssembly core specification, 5.5): imported memory and table, the address of
+ * the thread's CPU state as an imported global (so that threads may share the module), imported helper functions, and functions of its own, all exported by name.
  */
 import { ValueType } from './opcodes.js';
 import { type FunctionWriter, writeUnsigned } from './writer.js';
@@ -11,15 +11,16 @@ export interface Signature {
 }
 
 /** Names of the import object's modules and of what is always imported. */
-export const Import = { environment: 'env', memory: 'memory', table: 'table', helper: 'helper' } as const;
+export const Import = { environment: 'env', memory: 'memory', table: 'table', state: 'state', helper: 'helper' } as const;
 /** Pages of 64 KiB of the guest's 4 GiB. */
 const MEMORY_PAGES = 65536;
 
 const Section = { type: 1, import: 2, function: 3, export: 7, code: 10, custom: 0 } as const;
-const Kind = { function: 0, table: 1, memory: 2 } as const;
+const Kind = { function: 0, table: 1, memory: 2, global: 3 } as const;
 const FUNCTION_TYPE = 0x60;
 const FUNCTION_REFERENCE = 0x70;
 const SHARED_WITH_MAXIMUM = 0x03;
+const IMMUTABLE = 0x00;
 
 const textEncoder = new TextEncoder();
 
@@ -30,6 +31,8 @@ export interface HelperImport {
 }
 
 export class ModuleBuilder {
+  /** Index of the global that holds the address of the CPU state. */
+  readonly stateGlobal = 0;
   private readonly types: number[][] = [];
   private readonly typeNumbers = new Map<string, number>();
   private readonly imports: { field: string; helper: string; type: number }[] = [];
@@ -108,12 +111,13 @@ export class ModuleBuilder {
     writeUnsigned(memory, MEMORY_PAGES);
     writeUnsigned(memory, MEMORY_PAGES);
     const table = [...text(Import.environment), ...text(Import.table), Kind.table, FUNCTION_REFERENCE, 0, 0];
+    const state = [...text(Import.environment), ...text(Import.state), Kind.global, ValueType.i32, IMMUTABLE];
     const helpers = this.imports.map(({ field, type }) => {
       const entry = [...text(Import.helper), ...text(field), Kind.function];
       writeUnsigned(entry, type);
       return entry;
     });
-    section(Section.import, 2 + helpers.length, [memory, table, ...helpers]);
+    section(Section.import, 3 + helpers.length, [memory, table, state, ...helpers]);
     section(
       Section.function,
       this.functions.length,

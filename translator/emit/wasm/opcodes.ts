@@ -42,6 +42,7 @@ export const opcodes = {
   'local.get': [0x20, 'index'],
   'local.set': [0x21, 'index'],
   'local.tee': [0x22, 'index'],
+  'global.get': [0x23, 'index'],
   'i32.load': [0x28, 'memory'],
   'i64.load': [0x29, 'memory'],
   'f32.load': [0x2a, 'memory'],

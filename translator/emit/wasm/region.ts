@@ -31,8 +31,6 @@ const SLOW = 'slow';
 
 export interface WasmRegionOptions {
   readonly liveness: Liveness;
-  /** Address of the thread's state block. */
-  readonly stateAddress: number;
   /** The table slot that holds the region of a guest address, or what stands for it. */
   readonly slotOf: (address: number) => number;
 }
@@ -73,6 +71,7 @@ class RegionEmitter implements StructureSink {
     this.w = new FunctionWriter(name, REGION_SIGNATURE.parameters.length);
     this.type = module.type(REGION_SIGNATURE);
     this.own = module.size;
+    this.w.useState(module.stateGlobal);
     for (const variable of used) this.locals.set(variable, this.w.local('i32'));
     this.pc = this.w.local('i32');
     this.emitter = new WasmEmitter(this.w, module, {
@@ -81,7 +80,6 @@ class RegionEmitter implements StructureSink {
         this.w.i32(pc);
         this.w.branch(SLOW);
       },
-      stateAddress: options.stateAddress,
       writeBack: dirty,
       reload: used,
     });
@@ -116,8 +114,8 @@ class RegionEmitter implements StructureSink {
   }
   again(node: number): void {
     const { w } = this;
-    w.i32(0);
-    w.memory('i32.load', this.options.stateAddress + State.pending);
+    w.state();
+    w.memory('i32.load', State.pending);
     this.nested('if', '', () => this.outside(node));
     w.branch(`L${node}`);
   }
@@ -309,10 +307,9 @@ class RegionEmitter implements StructureSink {
     const { emitter, w } = this;
     emitter.push(target);
     w.set(this.pc);
-    const field = this.options.stateAddress + State.callDepth;
     const total = emitter.temporary();
-    w.i32(0);
-    w.memory('i32.load', field);
+    w.state();
+    w.memory('i32.load', State.callDepth);
     w.get(DEPTH);
     w.op('i32.add');
     w.tee(total);

@@ -10,9 +10,7 @@ import type { Variable } from '../../ir/ir.js';
 
 export interface SimdContext {
   readonly w: FunctionWriter;
-  /** Address of the state block. */
-  readonly state: number;
-  /** Address of the slot that argument `index` names, or its value, where it is a constant. */
+  /** State offset of the slot that argument `index` names, or its value, where it is a constant. */
   slot(index: number): number;
   constant(index: number): number;
   push(index: number): void;
@@ -38,8 +36,8 @@ const QUIET = 0x1fa0;
 const PLAIN = 0x1f80;
 
 function pushQuiet(c: SimdContext): void {
-  c.w.i32(0);
-  c.w.memory('i32.load', c.state + State.mxcsr);
+  c.w.state();
+  c.w.memory('i32.load', State.mxcsr);
   c.w.i32(QUIET_BITS);
   c.w.op('i32.and');
   c.w.i32(QUIET);
@@ -48,8 +46,8 @@ function pushQuiet(c: SimdContext): void {
 
 /** The same, PE not set yet. */
 function pushPlain(c: SimdContext): void {
-  c.w.i32(0);
-  c.w.memory('i32.load', c.state + State.mxcsr);
+  c.w.state();
+  c.w.memory('i32.load', State.mxcsr);
   c.w.i32(QUIET_BITS);
   c.w.op('i32.and');
   c.w.i32(PLAIN);
@@ -182,13 +180,13 @@ function pushNormal(c: SimdContext, format: ScalarFormat, local: number): void {
 }
 function loadSlot(c: SimdContext, format: ScalarFormat, index: number): number {
   const local = c.temporary(format.type);
-  c.w.i32(0);
+  c.w.state();
   c.w.memory(format.load, c.slot(index));
   c.w.set(local);
   return local;
 }
 function storeSlot(c: SimdContext, format: ScalarFormat, local: number): void {
-  c.w.i32(0);
+  c.w.state();
   c.w.get(local);
   c.w.memory(format.store, c.slot(0));
 }
@@ -305,7 +303,7 @@ function extreme(format: ScalarFormat, compare: PlainOpcode): SimdLowering {
       pushOrdinary(c, format, b);
       w.op('i32.and');
       choose(c, () => {
-        w.i32(0);
+        w.state();
         w.get(a);
         w.get(b);
         w.get(a);
@@ -371,7 +369,7 @@ function toInteger(
       pushQuiet(c);
       w.op('i32.and');
       choose(c, () => {
-        w.i32(0);
+        w.state();
         w.get(x);
         w.op(truncate);
         w.memory('i32.store', c.slot(0));
@@ -383,7 +381,7 @@ function toInteger(
 // Whole registers ---------------------------------------------------------------------------------------------------------
 
 function loadVector(c: SimdContext, index: number): void {
-  c.w.i32(0);
+  c.w.state();
   c.w.memory('v128.load', c.slot(index));
 }
 
@@ -481,7 +479,7 @@ function packed(format: PackedFormat, arithmetic: Arithmetic): SimdLowering {
       }
       w.op(format.allTrue);
       const store = (): void => {
-        w.i32(0);
+        w.state();
         w.get(r);
         w.memory('v128.store', c.slot(0));
       };
@@ -530,7 +528,7 @@ function lanes(...operations: readonly PlainOpcode[]): SimdLowering {
     constants: 3,
     width: XMM_WIDTH,
     emit: (c) => {
-      c.w.i32(0);
+      c.w.state();
       loadVector(c, 0);
       loadVector(c, 1);
       c.w.op(...operations);
@@ -548,7 +546,7 @@ function shuffle(
     constants,
     ...(width ? { width } : {}),
     emit: (c) => {
-      c.w.i32(0);
+      c.w.state();
       loadVector(c, 0);
       loadVector(c, 1);
       c.w.vector('i8x16.shuffle', bytes(c));
@@ -578,7 +576,7 @@ function shift(operation: PlainOpcode, bits: number, arithmetic = false): SimdLo
     width: XMM_WIDTH,
     emit: (c) => {
       const count = c.constant(1) & 0xff;
-      c.w.i32(0);
+      c.w.state();
       if (count >= bits && !arithmetic) c.w.vector('v128.const', ZEROS);
       else {
         loadVector(c, 0);
@@ -595,7 +593,7 @@ function shiftBytes(towardsHigh: boolean): SimdLowering {
     constants: 2,
     emit: (c) => {
       const count = Math.min(c.constant(1) & 0xff, 16);
-      c.w.i32(0);
+      c.w.state();
       loadVector(c, 0);
       c.w.vector('v128.const', ZEROS);
       // Bytes 16-31 are the zeros.
@@ -633,7 +631,7 @@ export const simdLowerings: Readonly<Record<string, SimdLowering>> = {
   cvtsi2sd: {
     constants: 1,
     emit: (c) => {
-      c.w.i32(0);
+      c.w.state();
       c.push(1);
       c.w.op('f64.convert_i32_s');
       c.w.memory('f64.store', c.slot(0));
@@ -645,7 +643,7 @@ export const simdLowerings: Readonly<Record<string, SimdLowering>> = {
       const x = loadSlot(c, single, 1);
       pushOrdinary(c, single, x);
       choose(c, () => {
-        c.w.i32(0);
+        c.w.state();
         c.w.get(x);
         c.w.op('f64.promote_f32');
         c.w.memory('f64.store', c.slot(0));
@@ -710,7 +708,7 @@ export const simdLowerings: Readonly<Record<string, SimdLowering>> = {
     width: XMM_WIDTH,
     emit: (c) => {
       const low = Array.from({ length: 16 }, (_, i) => (i % 8 < 4 ? 0xff : 0));
-      c.w.i32(0);
+      c.w.state();
       for (const operand of [0, 1]) {
         loadVector(c, operand);
         c.w.vector('v128.const', low);

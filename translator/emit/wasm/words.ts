@@ -47,17 +47,16 @@ export function writeWordGroup(
   w: FunctionWriter,
   statements: readonly Statement[],
   at: number,
-  stateAddress: number,
 ): number {
   return (
-    constants(w, statements, at, stateAddress) ||
-    moves(w, statements, at, stateAddress) ||
-    logic(w, statements, at, stateAddress)
+    constants(w, statements, at) ||
+    moves(w, statements, at) ||
+    logic(w, statements, at)
   );
 }
 
 /** Constants into consecutive words. */
-function constants(w: FunctionWriter, statements: readonly Statement[], at: number, stateAddress: number): number {
+function constants(w: FunctionWriter, statements: readonly Statement[], at: number): number {
   const first = placeOf(statements[at], 'write');
   if (first === undefined) return 0;
   const values: number[] = [];
@@ -70,19 +69,19 @@ function constants(w: FunctionWriter, statements: readonly Statement[], at: numb
   }
   const count = values.length === 4 ? 4 : values.length >= 2 ? 2 : 0;
   if (count === 0) return 0;
-  w.i32(0);
+  w.state();
   if (count === 4) {
     w.vector('v128.const', [...new Uint8Array(Int32Array.from(values).buffer)]);
-    w.memory('v128.store', stateAddress + first);
+    w.memory('v128.store', first);
   } else {
     w.i64((BigInt(values[1]!) << 32n) | BigInt(values[0]! >>> 0));
-    w.memory('i64.store', stateAddress + first);
+    w.memory('i64.store', first);
   }
   return count;
 }
 
 /** Two or four words of one register read, and then written to consecutive words. */
-function moves(w: FunctionWriter, statements: readonly Statement[], at: number, stateAddress: number): number {
+function moves(w: FunctionWriter, statements: readonly Statement[], at: number): number {
   for (const count of [4, 2]) {
     const from: number[] = [];
     for (let i = 0; i < count; i++) {
@@ -101,30 +100,30 @@ function moves(w: FunctionWriter, statements: readonly Statement[], at: number, 
     const straight = from.every((source, i) => source === from[0]! + WORD * i);
     if (straight) {
       const [load, store] = count === 4 ? (['v128.load', 'v128.store'] as const) : (['i64.load', 'i64.store'] as const);
-      w.i32(0);
-      w.i32(0);
-      w.memory(load, stateAddress + from[0]!);
-      w.memory(store, stateAddress + target);
+      w.state();
+      w.state();
+      w.memory(load, from[0]!);
+      w.memory(store, target);
       return 2 * count;
     }
     if (count !== 4 || from.some((source) => source < base || source >= base + VECTOR)) continue;
-    w.i32(0);
+    w.state();
     for (let i = 0; i < 2; i++) {
-      w.i32(0);
-      w.memory('v128.load', stateAddress + base);
+      w.state();
+      w.memory('v128.load', base);
     }
     w.vector(
       'i8x16.shuffle',
       from.flatMap((source) => [0, 1, 2, 3].map((byte) => source - base + byte)),
     );
-    w.memory('v128.store', stateAddress + target);
+    w.memory('v128.store', target);
     return 2 * count;
   }
   return 0;
 }
 
 /** Four times: a word of each operand read, the operation's word written over the first. */
-function logic(w: FunctionWriter, statements: readonly Statement[], at: number, stateAddress: number): number {
+function logic(w: FunctionWriter, statements: readonly Statement[], at: number): number {
   const left = placeOf(statements[at], 'read');
   const right = placeOf(statements[at + 1], 'read');
   const first = statements[at + 2];
@@ -140,13 +139,13 @@ function logic(w: FunctionWriter, statements: readonly Statement[], at: number, 
     if (value.op !== op || !('args' in value) || value.uses !== 1) return 0;
     if (!isOnly(value.args[0]!, a as Read) || !isOnly(value.args[1]!, b as Read)) return 0;
   }
-  w.i32(0);
+  w.state();
   for (const operand of [left, right]) {
-    w.i32(0);
-    w.memory('v128.load', stateAddress + operand);
+    w.state();
+    w.memory('v128.load', operand);
   }
   w.op(operation);
-  w.memory('v128.store', stateAddress + left);
+  w.memory('v128.store', left);
   return 12;
 }
 

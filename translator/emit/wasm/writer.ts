@@ -43,6 +43,7 @@ export class FunctionWriter {
   readonly code: number[] = [];
   private readonly localTypes: ValueType[] = [];
   private readonly labels: string[] = [];
+  private stateLocal = -1;
   /** Positions of five-byte function indices to be patched, with the number of the module's own function. */
   readonly ownCalls: { position: number; target: number }[] = [];
 
@@ -56,6 +57,17 @@ export class FunctionWriter {
   local(type: ValueType): number {
     this.localTypes.push(type);
     return this.parameterCount + this.localTypes.length - 1;
+  }
+
+  /** Reads the address of the CPU state from an immutable global, for `state` to push. To be called first. */
+  useState(global: number): void {
+    this.stateLocal = this.local('i32');
+    this.index('global.get', global);
+    this.set(this.stateLocal);
+  }
+  /** Pushes the address of the CPU state. */
+  state(): void {
+    this.get(this.stateLocal);
   }
 
   get(local: number): void {
