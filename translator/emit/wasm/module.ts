@@ -11,7 +11,13 @@ export interface Signature {
 }
 
 /** Names of the import object's modules and of what is always imported. */
-export const Import = { environment: 'env', memory: 'memory', table: 'table', state: 'state', helper: 'helper' } as const;
+export const Import = {
+  environment: 'env',
+  memory: 'memory',
+  table: 'table',
+  state: 'state',
+  helper: 'helper',
+} as const;
 /** Pages of 64 KiB of the guest's 4 GiB. */
 const MEMORY_PAGES = 65536;
 

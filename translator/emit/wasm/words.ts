@@ -43,16 +43,8 @@ export function zerosAfterCopy(statements: readonly Statement[], at: number, slo
 }
 
 /** Writes the group of statements that begins at `at`; how many they are, 0 where there is no group. */
-export function writeWordGroup(
-  w: FunctionWriter,
-  statements: readonly Statement[],
-  at: number,
-): number {
-  return (
-    constants(w, statements, at) ||
-    moves(w, statements, at) ||
-    logic(w, statements, at)
-  );
+export function writeWordGroup(w: FunctionWriter, statements: readonly Statement[], at: number): number {
+  return constants(w, statements, at) || moves(w, statements, at) || logic(w, statements, at);
 }
 
 /** Constants into consecutive words. */
