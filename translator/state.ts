@@ -27,6 +27,10 @@ export const STATE_SIZE = 4096;
 /** Most threads of a process: as many state blocks and signal blocks have room. */
 export const THREAD_LIMIT = 1024;
 
+/** Jump tables of threads, one after the other (`emit/wasm/abi.ts`): as many as there is room for. 7 MiB. */
+export const JUMP_TABLES_ADDRESS = 0xfe100000;
+export const JUMP_TABLES_END = 0xfe800000;
+
 /** What the threads of a process share of its kernel state: see `runtime/linux/threads/shared-state.ts`. 8 MiB. */
 export const KERNEL_STATE_ADDRESS = 0xfe800000;
 

@@ -111,7 +111,6 @@ export class RegionCompiler implements Compiler {
     for (const { block, compiled } of functions) {
       this.install(block, compiled);
       const address = block.pc;
-      wasm.link(address, compiled);
       const unlink = block.onDrop;
       block.onDrop = () => {
         unlink?.();

@@ -2,17 +2,22 @@
  * Regions as WebAssembly: collects the functions of several regions in one module, instantiates it over the guest's memory,
  * and keeps the table through which regions call one another.
  */
-import { emitUnlinked, emitWasmRegion } from '../../translator/emit/wasm/region.js';
+import { emitEntrance, emitUnlinked, JUMP_TABLE_BYTES, jumpTableOffset } from '../../translator/emit/wasm/abi.js';
+import { emitWasmRegion } from '../../translator/emit/wasm/region.js';
 import { Import, ModuleBuilder } from '../../translator/emit/wasm/module.js';
 import { moduleText } from '../../translator/emit/wasm/text.js';
-import type { Liveness } from '../../translator/passes/liveness.js';
+import { FLAG_BITS, type Liveness } from '../../translator/passes/liveness.js';
 import type { RegionGraph } from '../../translator/region/graph.js';
+import { JUMP_TABLES_ADDRESS, JUMP_TABLES_END } from '../../translator/state.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Dispatcher } from './engine.js';
 
 /** Slots that the table has at first; it doubles when they are taken. */
 const FIRST_SLOTS = 256;
 const UNLINKED = 'unlinked';
+const ENTRANCE = 'enter';
+/** No region is there. */
+const NO_ADDRESS = -1;
 
 export interface WasmFunction {
   readonly block: Block;
@@ -22,17 +27,28 @@ export interface WasmFunction {
 
 export class WasmBackend {
   private module = new ModuleBuilder();
-  private pending: { block: Block; name: string }[] = [];
+  private pending: { block: Block; name: string; readsFlags: boolean }[] = [];
   private readonly slots = new Map<number, number>();
-  private readonly linked = new Map<number, CompiledFunction>();
   private readonly helpers = new Map<string, (...args: number[]) => number>();
-  private readonly unlinked: CompiledFunction;
+  private readonly unlinked: WebAssembly.ExportValue;
+  private readonly enter: (slot: number) => number;
   private readonly table: WebAssembly.Table;
+  private readonly jumpTable: Int32Array;
+  private readonly hasJumpTable: boolean;
 
   constructor(private readonly dispatcher: Dispatcher) {
     this.table = new WebAssembly.Table({ element: 'anyfunc', initial: FIRST_SLOTS });
+    const { memory, cpu } = dispatcher;
+    const jumpTable = JUMP_TABLES_ADDRESS + cpu.threadIndex * JUMP_TABLE_BYTES;
+    // The last place is for the threads that have none of their own, and stays empty.
+    const last = JUMP_TABLES_END - JUMP_TABLE_BYTES;
+    this.jumpTable = new Int32Array(memory.buffer, Math.min(jumpTable, last), JUMP_TABLE_BYTES / 4).fill(NO_ADDRESS);
+    this.hasJumpTable = jumpTable < last;
     emitUnlinked(this.module, UNLINKED);
-    this.unlinked = this.instantiate(this.module)[UNLINKED] as CompiledFunction;
+    emitEntrance(this.module, ENTRANCE);
+    const exports = this.instantiate(this.module);
+    this.unlinked = exports[UNLINKED]!;
+    this.enter = exports[ENTRANCE] as (slot: number) => number;
     for (let slot = 0; slot < FIRST_SLOTS; slot++) this.table.set(slot, this.unlinked);
     this.module = new ModuleBuilder();
   }
@@ -43,7 +59,7 @@ export class WasmBackend {
       liveness,
       slotOf: (address) => this.slotOf(address),
     });
-    this.pending.push({ block, name });
+    this.pending.push({ block, name, readsFlags: (liveness.liveIn[0]! & FLAG_BITS) !== 0 });
   }
 
   get isEmpty(): boolean {
@@ -58,20 +74,32 @@ export class WasmBackend {
     const bytes = module.finish();
     if (onText) moduleText(module).forEach((text, index) => onText(pending[index]!.name, text));
     const exports = this.instantiate(module, bytes);
-    const functions = pending.map(({ block, name }) => ({ block, name, compiled: exports[name] as CompiledFunction }));
+    const functions = pending.map(({ block, name, readsFlags }) => {
+      const slot = this.slotOf(block.pc);
+      this.table.set(slot, exports[name]);
+      return { block, name, compiled: this.entryOf(block.pc, slot, readsFlags) };
+    });
     return { functions, bytes: bytes.length };
   }
 
-  /** Regions call this one directly from now on. */
-  link(address: number, compiled: CompiledFunction): void {
-    this.linked.set(address, compiled);
-    const slot = this.slots.get(address);
-    if (slot !== undefined) this.table.set(slot, compiled);
+  /** What the dispatcher calls to enter a region. Other regions find it in the jump table from then on. */
+  private entryOf(address: number, slot: number, readsFlags: boolean): CompiledFunction {
+    const { enter, jumpTable } = this;
+    if (readsFlags || !this.hasJumpTable) return () => enter(slot);
+    const entry = jumpTableOffset(address) >> 2;
+    return () => {
+      jumpTable[entry] = address;
+      jumpTable[entry + 1] = slot;
+      return enter(slot);
+    };
   }
+
+  /** Takes a region out of the table: who calls it leaves to the dispatcher. */
   unlink(address: number): void {
-    this.linked.delete(address);
     const slot = this.slots.get(address);
     if (slot !== undefined) this.table.set(slot, this.unlinked);
+    const entry = jumpTableOffset(address) >> 2;
+    if (this.jumpTable[entry] === address) this.jumpTable[entry] = NO_ADDRESS;
   }
 
   private slotOf(address: number): number {
@@ -80,8 +108,6 @@ export class WasmBackend {
       slot = this.slots.size;
       this.slots.set(address, slot);
       if (slot >= this.table.length) this.table.grow(this.table.length, this.unlinked);
-      const compiled = this.linked.get(address);
-      if (compiled) this.table.set(slot, compiled);
     }
     return slot;
   }
@@ -95,6 +121,7 @@ export class WasmBackend {
         [Import.memory]: this.dispatcher.memory.wasmMemory,
         [Import.table]: this.table,
         [Import.state]: new WebAssembly.Global({ value: 'i32' }, this.dispatcher.cpu.address),
+        [Import.jumpTable]: new WebAssembly.Global({ value: 'i32' }, this.jumpTable.byteOffset),
       },
       [Import.helper]: helpers,
     }).exports;

@@ -122,6 +122,8 @@ function walk(
 /** What is live, as sets of variables: at the start of each node, and at addresses outside. */
 export interface Liveness {
   readonly liveIn: readonly number[];
+  /** What the interpreter may read where it takes over at a node's start. */
+  readonly guestIn: readonly number[];
   readonly liveAt: (address: number) => number;
 }
 
@@ -160,7 +162,11 @@ export function removeDeadPuts(graph: RegionGraph, options: LivenessOptions): Li
       statements[index] = { kind: 'removed' };
     });
   });
-  return { liveIn: liveIn.map(({ code }) => code), liveAt };
+  return {
+    liveIn: liveIn.map(({ code }) => code),
+    guestIn: liveIn.map(({ guest }) => (preciseFlags ? ALL : guest)),
+    liveAt,
+  };
 }
 
 /** What the ways out of a node read. */

@@ -7,6 +7,7 @@
 import {
   argumentsOf,
   countUses,
+  FLAG_VARIABLES,
   operandsOf,
   variables,
   type Statement,
@@ -45,6 +46,8 @@ export function isInline(helper: string): boolean {
   return Object.hasOwn(simdLowerings, helper);
 }
 
+const FLAGS: ReadonlySet<Variable> = new Set(FLAG_VARIABLES);
+
 const LOAD = { 1: 'i32.load8_u', 2: 'i32.load16_u', 4: 'i32.load' } as const;
 const STORE = { 1: 'i32.store8', 2: 'i32.store16', 4: 'i32.store' } as const;
 /** Larger pieces first. */
@@ -63,6 +66,8 @@ export class WasmEmitter {
   private saved: Get[] = [];
   private statements: readonly Statement[] = [];
   private position = 0;
+  /** Flags that are not computed yet: often only ways out of the region want them. */
+  private deferred = new Map<Variable, Value>();
   private checks: ReadonlyMap<number, CheckedRange> = new Map();
   /** Locals of each type for values of a block; `used` counts those taken in this block. */
   private readonly pools: Partial<Record<ValueType, { locals: number[]; used: number }>> = {};
@@ -76,8 +81,9 @@ export class WasmEmitter {
   /** Emits a block's statements up to its terminator, which is the caller's to write. */
   block(statements: readonly Statement[]): Terminator | undefined {
     countUses(statements);
-    this.names.clear();
-    this.holders.clear();
+    this.names = new Map();
+    this.holders = new Map();
+    this.deferred = new Map();
     this.saved = [];
     for (const pool of Object.values(this.pools)) pool.used = 0;
     this.statements = statements;
@@ -106,6 +112,51 @@ export class WasmEmitter {
     const pool = (this.pools[type] ??= { locals: [], used: 0 });
     if (pool.used === pool.locals.length) pool.locals.push(this.w.local(type));
     return pool.locals[pool.used++]!;
+  }
+
+  // Flags on demand -----------------------------------------------------------------------------------------------------
+
+  /** Computes held-back flags now. */
+  settle(isWanted: (flag: Variable) => boolean): void {
+    for (const [flag, value] of [...this.deferred]) {
+      if (!isWanted(flag)) continue;
+      this.deferred.delete(flag);
+      this.put(flag, value);
+    }
+  }
+
+  /** Computes held-back flags on a way out: the code that is emitted next does not come after it. */
+  settleApart(isWanted: (flag: Variable) => boolean): void {
+    const puts = [...this.deferred].filter(([flag]) => isWanted(flag));
+    if (puts.length === 0) return;
+    const goOn = this.fork();
+    for (const [, value] of puts) this.push(value);
+    for (const [flag] of puts.reverse()) this.w.set(this.target.local(flag));
+    goOn();
+  }
+
+  /** The result goes back to where the block's emission is now, for code that does not come after what is emitted meanwhile. */
+  fork(): () => void {
+    const { names, holders, saved, statements, position, deferred, checks, pc } = this;
+    const kept = { names: new Map(names), holders: new Map(holders), deferred: new Map(deferred) };
+    const used = Object.values(this.pools).map((pool) => ({ pool, used: pool.used }));
+    const uses = new Map<Value, number>();
+    const visit = (value: Value): void => {
+      if (uses.has(value)) return;
+      uses.set(value, value.uses);
+      for (const argument of argumentsOf(value)) visit(argument);
+    };
+    for (const value of deferred.values()) visit(value);
+    return () => {
+      Object.assign(this, kept, { saved, statements, position, checks, pc });
+      for (const entry of used) entry.pool.used = entry.used;
+      for (const [value, count] of uses) value.uses = count;
+    };
+  }
+
+  private leave(): void {
+    this.settleApart(() => true);
+    this.target.leave(this.pc);
   }
 
   // Values ------------------------------------------------------------------------------------------------------------
@@ -210,7 +261,8 @@ export class WasmEmitter {
       case 'removed':
         return;
       case 'put':
-        this.put(statement.variable, statement.value);
+        if (FLAGS.has(statement.variable)) this.deferred.set(statement.variable, statement.value);
+        else this.put(statement.variable, statement.value);
         return;
       case 'load': {
         const address = this.repeatable(statement.address);
@@ -261,13 +313,14 @@ export class WasmEmitter {
       case 'guard':
         this.pushCondition(statement.condition);
         w.open('if');
-        target.leave(this.pc);
+        this.leave();
         w.close();
         return;
       case 'call':
         this.call(statement);
         return;
       case 'callState': {
+        this.settle(() => true);
         for (const argument of statement.args) this.push(argument);
         this.saveOld(() => true);
         for (const variable of [...this.holders.keys()]) this.forget(variable);
@@ -278,7 +331,7 @@ export class WasmEmitter {
         for (const variable of target.reload) this.loadVariable(variable);
         w.get(failed);
         w.open('if');
-        target.leave(this.pc);
+        this.leave();
         w.close();
         return;
       }
@@ -306,7 +359,7 @@ export class WasmEmitter {
       w.i32(Page.read);
       w.op('i32.and', 'i32.eqz');
       w.open('if');
-      this.target.leave(this.pc);
+      this.leave();
       w.close();
     }
     let offset = 0;
@@ -326,6 +379,8 @@ export class WasmEmitter {
 
   private call(statement: Extract<Statement, { kind: 'call' }>): void {
     const { args, writes } = statement;
+    if (statement.trap !== undefined) this.settle((flag) => writes.includes(flag));
+    for (const flag of writes) this.deferred.delete(flag);
     const lowering = simdLowerings[statement.helper];
     const constant = (index: number): number => (args[index] as { value: number }).value;
     if (
@@ -366,7 +421,7 @@ export class WasmEmitter {
     w.call(this.module.helper(statement.helper, statement.args.length, wanted));
     if (statement.trap !== undefined) {
       w.open('if');
-      this.target.leave(this.pc);
+      this.leave();
       w.close();
     } else if (statement.result) this.nameCallResult(statement);
     for (const variable of statement.writes) this.loadVariable(variable);
@@ -474,7 +529,7 @@ export class WasmEmitter {
     w.i32(range.write ? Page.write : Page.read);
     w.op('i32.and', 'i32.eqz');
     w.open('if');
-    this.target.leave(this.pc);
+    this.leave();
     w.close();
   }
 
@@ -502,7 +557,7 @@ export class WasmEmitter {
       w.i32(bytes);
       w.call(this.module.helper(into ? 'tryCopyIn' : 'tryCopyOut', 3, true));
       w.open('if');
-      this.target.leave(this.pc);
+      this.leave();
       w.close();
       return;
     }

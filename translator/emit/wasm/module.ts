@@ -16,6 +16,7 @@ export const Import = {
   memory: 'memory',
   table: 'table',
   state: 'state',
+  jumpTable: 'jumpTable',
   helper: 'helper',
 } as const;
 /** Pages of 64 KiB of the guest's 4 GiB. */
@@ -39,6 +40,8 @@ export interface HelperImport {
 export class ModuleBuilder {
   /** Index of the global that holds the address of the CPU state. */
   readonly stateGlobal = 0;
+  /** Index of the global that holds the address of the thread's jump table (`abi.ts`). */
+  readonly jumpTableGlobal = 1;
   private readonly types: number[][] = [];
   private readonly typeNumbers = new Map<string, number>();
   private readonly imports: { field: string; helper: string; type: number }[] = [];
@@ -117,13 +120,19 @@ export class ModuleBuilder {
     writeUnsigned(memory, MEMORY_PAGES);
     writeUnsigned(memory, MEMORY_PAGES);
     const table = [...text(Import.environment), ...text(Import.table), Kind.table, FUNCTION_REFERENCE, 0, 0];
-    const state = [...text(Import.environment), ...text(Import.state), Kind.global, ValueType.i32, IMMUTABLE];
+    const globals = [Import.state, Import.jumpTable].map((name) => [
+      ...text(Import.environment),
+      ...text(name),
+      Kind.global,
+      ValueType.i32,
+      IMMUTABLE,
+    ]);
     const helpers = this.imports.map(({ field, type }) => {
       const entry = [...text(Import.helper), ...text(field), Kind.function];
       writeUnsigned(entry, type);
       return entry;
     });
-    section(Section.import, 3 + helpers.length, [memory, table, state, ...helpers]);
+    section(Section.import, 2 + globals.length + helpers.length, [memory, table, ...globals, ...helpers]);
     section(
       Section.function,
       this.functions.length,

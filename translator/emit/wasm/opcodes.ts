@@ -37,6 +37,7 @@ export const opcodes = {
   return: 0x0f,
   call: [0x10, 'index'],
   call_indirect: [0x11, 'typeAndTable'],
+  return_call_indirect: [0x13, 'typeAndTable'],
   drop: 0x1a,
   select: 0x1b,
   'local.get': [0x20, 'index'],

@@ -1,33 +1,40 @@
 /**
  * A region as one WebAssembly function: guest registers in locals, control flow as blocks and loops, one place where the
- * registers are written back. It is given the guest address it is called at and how many regions have called one another,
- * and gives the guest address to go on at; `exit` in the CPU state says why where it was not an ordinary transfer.
+ * registers are written back. `abi.ts` tells what it is given and gives; `exit` in the CPU state says why it was left where it
+ * was not an ordinary transfer.
  */
-import type { Terminator, Value, Variable } from '../../ir/ir.js';
-import { bitOf, type Liveness } from '../../passes/liveness.js';
+import { VARIABLE_NAMES, type Terminator, type Value, type Variable } from '../../ir/ir.js';
+import { bitOf, FLAG_BITS, type Liveness } from '../../passes/liveness.js';
 import type { RegionGraph } from '../../region/graph.js';
 import { isShortTransfer, structure, type StructureSink } from '../../region/structure.js';
 import { Exit, State } from '../../state.js';
 import { hex } from '../javascript.js';
 import { variablesOf } from '../region-javascript.js';
+import {
+  MAXIMUM_CALL_DEPTH,
+  NOWHERE,
+  Parameter,
+  pushFound,
+  pushSlotOfEntry,
+  REGION_SIGNATURE,
+  returnNowhere,
+} from './abi.js';
 import { planDispatch } from './dispatch.js';
 import { WasmEmitter } from './emitter.js';
-import type { ModuleBuilder, Signature } from './module.js';
+import type { ModuleBuilder } from './module.js';
 import { FunctionWriter } from './writer.js';
 
-/** (guest address, depth of calls) -> guest address to go on at */
-export const REGION_SIGNATURE: Signature = { parameters: ['i32', 'i32'], results: ['i32'] };
-const ADDRESS = 0;
-const DEPTH = 1;
+/** What a caller expects that wants the flags whatever happens: no return goes there, so that all is stored. */
+const FLAGS_WANTED = NOWHERE - 1;
 
-/** Regions may call one another this deep on the host's stack; then they leave to the dispatcher. */
-const MAXIMUM_CALL_DEPTH = 200;
-
-/** Imported: runs the region of the guest address that it is given. */
-const CALL_INDIRECT = 'callIndirect';
-
+/** Ways out, with the guest address to go on at: to another region if there is one, to the dispatcher, to the interpreter. */
 const OUT = 'out';
+const LEAVE = 'leave';
 const SLOW = 'slow';
+
+/** Variables that are parameters and results of regions. */
+const PASSED: ReadonlySet<Variable> = new Set(['esp', 'eax']);
+const isFlag = (variable: Variable): boolean => (bitOf(variable) & FLAG_BITS) !== 0;
 
 export interface WasmRegionOptions {
   readonly liveness: Liveness;
@@ -54,6 +61,8 @@ class RegionEmitter implements StructureSink {
   private readonly cached: Variable[];
   private readonly locals = new Map<Variable, number>();
   private readonly pc: number;
+  /** Address of an entry of the jump table. */
+  private readonly entry: number;
   private readonly type: number;
   /** This function's number among the module's own. */
   private readonly own: number;
@@ -66,37 +75,75 @@ class RegionEmitter implements StructureSink {
     private readonly options: WasmRegionOptions,
   ) {
     const { dirty, used } = variablesOf(graph);
-    this.dirty = dirty;
-    this.cached = used;
+    this.dirty = VARIABLE_NAMES.filter((variable) => PASSED.has(variable) || dirty.includes(variable));
+    this.cached = used.filter((variable) => !PASSED.has(variable));
     this.w = new FunctionWriter(name, REGION_SIGNATURE.parameters.length);
     this.type = module.type(REGION_SIGNATURE);
     this.own = module.size;
     this.w.useState(module.stateGlobal);
-    for (const variable of used) this.locals.set(variable, this.w.local('i32'));
+    for (const variable of this.cached) this.locals.set(variable, this.w.local('i32'));
+    this.locals.set('esp', Parameter.esp);
+    this.locals.set('eax', Parameter.eax);
     this.pc = this.w.local('i32');
+    this.entry = this.w.local('i32');
     this.emitter = new WasmEmitter(this.w, module, {
       local: (variable) => this.locals.get(variable)!,
       leave: (pc) => {
         this.w.i32(pc);
         this.w.branch(SLOW);
       },
-      writeBack: dirty,
-      reload: used,
+      writeBack: this.dirty,
+      reload: [...this.cached, ...PASSED],
     });
   }
 
   emit(): FunctionWriter {
     const { w, emitter } = this;
     this.reload(0);
+    w.open('block', LEAVE, 'i32');
     w.open('block', OUT, 'i32');
     w.open('block', SLOW, 'i32');
     structure(this.graph, this);
     w.op('unreachable');
     w.close();
     emitter.storeState(State.exit, () => w.i32(Exit.slow));
+    w.branch(LEAVE);
     w.close();
-    for (const variable of this.dirty) emitter.storeVariable(variable);
+    this.goOnElsewhere();
+    w.close();
+    w.set(this.pc);
+    this.storeVariables(this.dirty);
+    emitter.storeState(State.eip, () => w.get(this.pc));
+    returnNowhere(w, () => w.get(Parameter.eax));
     return w;
+  }
+
+  /** Goes on in the region of the address on the stack, for good, if there is one. Regions that go round poll here. */
+  private goOnElsewhere(): void {
+    const { w } = this;
+    w.set(this.pc);
+    pushFound(w, this.module, this.pc, this.entry);
+    this.pushPending();
+    w.op('i32.eqz', 'i32.and');
+    this.nested('if', '', () => {
+      this.storeVariables(this.dirty.filter((variable) => !PASSED.has(variable)));
+      w.get(this.pc);
+      w.get(Parameter.expected);
+      w.get(Parameter.depth);
+      w.get(Parameter.esp);
+      w.get(Parameter.eax);
+      pushSlotOfEntry(w, this.entry);
+      w.returnCallIndirect(this.type);
+    });
+    w.get(this.pc);
+  }
+
+  private storeVariables(variables: readonly Variable[]): void {
+    for (const variable of variables) this.emitter.storeVariable(variable);
+  }
+  private pushPending(): void {
+    this.w.state();
+    this.w.memory('i32.load', State.pending);
   }
 
   // Structure -----------------------------------------------------------------------------------------------------------
@@ -114,16 +161,23 @@ class RegionEmitter implements StructureSink {
   }
   again(node: number): void {
     const { w } = this;
-    w.state();
-    w.memory('i32.load', State.pending);
-    this.nested('if', '', () => this.outside(node));
+    this.pushPending();
+    this.nested('if', '', () => this.leaveFor(node, LEAVE));
     w.branch(`L${node}`);
   }
   leave(node: number): void {
     this.w.branch(`B${node}`);
   }
   outside(node: number): void {
-    this.exit(this.graph.nodes[node]!.ir.pc);
+    this.leaveFor(node, OUT);
+  }
+  private leaveFor(node: number, label: typeof OUT | typeof LEAVE): void {
+    this.emitter.settleApart(this.isIn(this.options.liveness.guestIn[node]!));
+    this.w.i32(this.graph.nodes[node]!.ir.pc);
+    this.w.branch(label);
+  }
+  private isIn(live: number): (variable: Variable) => boolean {
+    return (variable) => (live & bitOf(variable)) !== 0;
   }
   node(node: number, transfer: (target: number) => void): void {
     const { ir } = this.graph.nodes[node]!;
@@ -134,10 +188,21 @@ class RegionEmitter implements StructureSink {
 
   // Terminators ---------------------------------------------------------------------------------------------------------
 
-  /** Leaves for a guest address, or for the one on the stack. */
-  private exit(pc?: number): void {
-    if (pc !== undefined) this.w.i32(pc);
+  /** Leaves for a guest address. */
+  private exit(address: number): void {
+    this.emitter.settleApart(this.isIn(this.options.liveness.liveAt(address)));
+    this.w.i32(address);
     this.w.branch(OUT);
+  }
+
+  /** Computes the flags that code within the region reads where it goes on at one of some addresses. */
+  private settleFor(addresses: readonly number[]): void {
+    let live = 0;
+    for (const address of addresses) {
+      const target = this.graph.nodeAt(address);
+      if (target !== undefined) live |= this.options.liveness.liveIn[target]!;
+    }
+    this.emitter.settle(this.isIn(live));
   }
 
   private goTo(address: number, transfer: (target: number) => void): void {
@@ -153,27 +218,36 @@ class RegionEmitter implements StructureSink {
         const taken = (terminator.taken as { value: number }).value;
         const notTaken = (terminator.notTaken as { value: number }).value;
         if (terminator.condition.op === 'const') {
-          this.goTo(terminator.condition.value !== 0 ? taken : notTaken, transfer);
+          const only = terminator.condition.value !== 0 ? taken : notTaken;
+          this.settleFor([only]);
+          this.goTo(only, transfer);
           return;
         }
+        this.settleFor([taken, notTaken]);
         emitter.pushCondition(terminator.condition);
         // The arm that is only a jump goes first, so that the rest needs no nesting.
         const swap = !this.isShort(node, taken) && this.isShort(node, notTaken);
         if (swap) w.op('i32.eqz');
+        const goOn = emitter.fork();
         this.nested('if', '', () => this.goTo(swap ? notTaken : taken, transfer));
+        goOn();
         this.goTo(swap ? taken : notTaken, transfer);
         return;
       }
       case 'jump':
         if (terminator.hint === 'call') this.call(terminator, transfer);
-        else if (terminator.target.op === 'const') this.goTo(terminator.target.value, transfer);
-        else this.indirect(node, terminator, transfer);
+        else if (terminator.hint === 'return') this.return(terminator.target);
+        else if (terminator.target.op === 'const') {
+          this.settleFor([terminator.target.value]);
+          this.goTo(terminator.target.value, transfer);
+        } else this.indirect(node, terminator, transfer);
         return;
       case 'stop':
+        emitter.settle(() => true);
         emitter.storeState(State.exitDetail, () => emitter.push(terminator.detail));
         emitter.storeState(State.exit, () => w.i32(terminator.reason));
         emitter.push(terminator.eip);
-        this.exit();
+        w.branch(LEAVE);
         return;
     }
   }
@@ -200,11 +274,14 @@ class RegionEmitter implements StructureSink {
           : [],
       ),
     ];
-    emitter.push(terminator.target);
     if (targets.length === 0) {
-      this.exit();
+      emitter.settle(() => true);
+      emitter.push(terminator.target);
+      w.branch(OUT);
       return;
     }
+    this.settleFor(targets);
+    emitter.push(terminator.target);
     w.set(this.pc);
     const prefix = `I${this.serial++}_`;
     for (let i = targets.length - 1; i >= 0; i--) w.open('block', `${prefix}${i}`);
@@ -238,39 +315,92 @@ class RegionEmitter implements StructureSink {
       }
       w.close();
     }
+    emitter.settleApart(() => true);
     w.get(this.pc);
-    this.exit();
+    w.branch(OUT);
+    const goOn = emitter.fork();
     for (const target of targets) {
       w.close();
       this.goTo(target, transfer);
+      goOn();
     }
   }
 
+  /** To the expected address with all but the flags in place; elsewhere with the flags. */
+  private return(target: Value): void {
+    const { emitter, w } = this;
+    emitter.push(target);
+    w.tee(this.pc);
+    w.get(Parameter.expected);
+    w.op('i32.eq');
+    this.nested('if', '', () => {
+      this.storeVariables(this.dirty.filter((variable) => !PASSED.has(variable) && !isFlag(variable)));
+      w.get(Parameter.esp);
+      w.get(Parameter.eax);
+      w.op('return');
+    });
+    emitter.settle(() => true);
+    w.get(this.pc);
+    // Callers that wait for something else must go first.
+    w.get(Parameter.expected);
+    w.i32(NOWHERE);
+    w.op('i32.eq');
+    w.branchIf(OUT);
+    w.branch(LEAVE);
+  }
+
   /**
-   * A call whose continuation is in the region: the callee's region is called through the table, and what it returns is
-   * compared with the return address. Anything else (no region yet, an exit within the callee) leaves at once: the state is
-   * in place, and the locals here are stale.
+   * A call whose continuation is in the region: the callee's region is called through the table, and says whether it returned
+   * there. Anything else (no region yet, an exit within the callee) leaves at once: the state is in place, and the locals
+   * here are stale.
    */
   private call(terminator: Extract<Terminator, { kind: 'jump' }>, transfer: (target: number) => void): void {
     const { emitter, w } = this;
-    const continuation = terminator.returnAddress;
-    const target = continuation === undefined ? undefined : this.graph.nodeAt(continuation | 0);
+    const { target: called, returnAddress } = terminator;
+    const continuation = returnAddress === undefined ? undefined : returnAddress | 0;
+    const target = continuation === undefined ? undefined : this.graph.nodeAt(continuation);
+    const { liveIn, liveAt } = this.options.liveness;
     if (target === undefined) {
-      emitter.push(terminator.target);
-      this.exit();
+      const live = called.op === 'const' ? liveAt(called.value) : ~0;
+      emitter.settle(this.isIn(live));
+      emitter.push(called);
+      w.branch(OUT);
       return;
     }
-    if (terminator.target.op === 'const') this.callDirect(terminator.target.value, target);
-    else this.callIndirect(terminator.target);
-    w.tee(this.pc);
-    w.i32(continuation! | 0);
-    w.op('i32.ne');
+    const live = liveIn[target]!;
+    const wantsFlags = (live & FLAG_BITS) !== 0;
+    const expected = wantsFlags ? FLAGS_WANTED : continuation!;
+    if (called.op === 'const') this.callDirect(called.value, live, expected);
+    else this.callIndirect(called, live, expected);
+    w.set(Parameter.eax);
+    w.tee(Parameter.esp);
+    w.op('i32.eqz');
     this.nested('if', '', () => {
-      w.get(this.pc);
-      w.op('return');
+      if (!wantsFlags) {
+        returnNowhere(w, () => w.get(Parameter.eax));
+        return;
+      }
+      w.state();
+      w.memory('i32.load', State.eip);
+      w.i32(continuation!);
+      w.op('i32.ne');
+      this.nested('if', '', () => returnNowhere(w, () => w.get(Parameter.eax)));
+      emitter.loadVariable('esp');
     });
     this.reload(target);
     transfer(target);
+  }
+
+  /** Stores what is live and pushes a region's arguments; the address is pushed by the caller of this. */
+  private pushArguments(live: number, expected: number): void {
+    const { w } = this;
+    this.storeVariables(this.dirty.filter((variable) => !PASSED.has(variable) && (live & bitOf(variable)) !== 0));
+    w.i32(expected);
+    w.get(Parameter.depth);
+    w.i32(1);
+    w.op('i32.add');
+    w.get(Parameter.esp);
+    w.get(Parameter.eax);
   }
 
   /** Reads what may be read from a node on. Other locals may hold anything: they are dead wherever they are written back. */
@@ -279,19 +409,19 @@ class RegionEmitter implements StructureSink {
     for (const variable of this.cached) if (live & bitOf(variable)) this.emitter.loadVariable(variable);
   }
 
-  private callDirect(address: number, continuation: number): void {
+  private callDirect(address: number, liveAfter: number, expected: number): void {
     const { emitter, w } = this;
-    w.get(DEPTH);
+    const live = this.options.liveness.liveAt(address) | liveAfter;
+    emitter.settle(this.isIn(live));
+    w.get(Parameter.depth);
     w.i32(MAXIMUM_CALL_DEPTH);
     w.op('i32.gt_s');
-    this.nested('if', '', () => this.exit(address));
-    const { liveIn, liveAt } = this.options.liveness;
-    const live = liveAt(address) | liveIn[continuation]!;
-    for (const variable of this.dirty) if (live & bitOf(variable)) emitter.storeVariable(variable);
+    this.nested('if', '', () => {
+      w.i32(address);
+      w.branch(LEAVE);
+    });
     w.i32(address);
-    w.get(DEPTH);
-    w.i32(1);
-    w.op('i32.add');
+    this.pushArguments(live, expected);
     if (address === this.graph.nodes[0]!.ir.pc) w.callOwn(this.own);
     else {
       w.i32(this.options.slotOf(address));
@@ -299,45 +429,24 @@ class RegionEmitter implements StructureSink {
     }
   }
 
-  /**
-   * The callee is found outside, and counts depth from zero again: what it is called at is kept in the CPU state, which bounds
-   * the sum.
-   */
-  private callIndirect(target: Value): void {
+  /** The callee's region is looked up in the jump table, where those are that read no flags. */
+  private callIndirect(called: Value, liveAfter: number, expected: number): void {
     const { emitter, w } = this;
-    emitter.push(target);
+    emitter.settle(this.isIn(liveAfter));
+    emitter.push(called);
     w.set(this.pc);
-    const total = emitter.temporary();
-    w.state();
-    w.memory('i32.load', State.callDepth);
-    w.get(DEPTH);
-    w.op('i32.add');
-    w.tee(total);
+    pushFound(w, this.module, this.pc, this.entry);
+    w.get(Parameter.depth);
     w.i32(MAXIMUM_CALL_DEPTH);
-    w.op('i32.gt_s');
+    w.op('i32.le_s', 'i32.and', 'i32.eqz');
     this.nested('if', '', () => {
+      emitter.settleApart(() => true);
       w.get(this.pc);
-      this.exit();
-    });
-    for (const variable of this.dirty) emitter.storeVariable(variable);
-    emitter.storeState(State.callDepth, () => {
-      w.get(total);
-      w.i32(1);
-      w.op('i32.add');
+      w.branch(LEAVE);
     });
     w.get(this.pc);
-    w.call(this.module.helper(CALL_INDIRECT, 1, true));
-    emitter.storeState(State.callDepth, () => {
-      w.get(total);
-      w.get(DEPTH);
-      w.op('i32.sub');
-    });
+    this.pushArguments(liveAfter | ~FLAG_BITS, expected);
+    pushSlotOfEntry(w, this.entry);
+    w.callIndirect(this.type);
   }
-}
-
-/** What an empty table slot holds: it gives the address it is called with, so that the caller leaves. */
-export function emitUnlinked(module: ModuleBuilder, name: string): void {
-  const w = new FunctionWriter(name, REGION_SIGNATURE.parameters.length);
-  w.get(ADDRESS);
-  module.add(w, REGION_SIGNATURE);
 }

@@ -62,8 +62,11 @@ export class FunctionWriter {
   /** Reads the address of the CPU state from an immutable global, for `state` to push. To be called first. */
   useState(global: number): void {
     this.stateLocal = this.local('i32');
-    this.index('global.get', global);
+    this.global(global);
     this.set(this.stateLocal);
+  }
+  global(index: number): void {
+    this.index('global.get', index);
   }
   /** Pushes the address of the CPU state. */
   state(): void {
@@ -139,6 +142,12 @@ export class FunctionWriter {
   /** Calls a function of table 0; its slot is on the stack after the arguments. */
   callIndirect(type: number): void {
     this.index('call_indirect', type);
+    this.code.push(0);
+  }
+
+  /** As `callIndirect`, in place of this function. */
+  returnCallIndirect(type: number): void {
+    this.index('return_call_indirect', type);
     this.code.push(0);
   }
 

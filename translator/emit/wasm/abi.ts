@@ -1,0 +1,110 @@
+/**
+ * How regions call one another: what is passed in parameters and results rather than through the CPU state, what stands in a
+ * table slot that holds no region, and the jump table by which a region is found from a guest address that only the run
+ * tells.
+ */
+import { State } from '../../state.js';
+import type { ModuleBuilder, Signature } from './module.js';
+import { FunctionWriter } from './writer.js';
+
+/**
+ * `address`: guest address that is called. `expected`: the address that the caller goes on at; where a return goes there, the
+ * flags are not wanted. `depth`: how many regions have called one another. esp and eax travel in both directions, all else
+ * is in the CPU state.
+ *
+ * The results are esp and eax after a return to the expected address; else esp is given as zero, and the whole state,
+ * eip and these two included, is in memory: the caller gives the same at once, its own registers being stale.
+ */
+export const REGION_SIGNATURE: Signature = {
+  parameters: ['i32', 'i32', 'i32', 'i32', 'i32'],
+  results: ['i32', 'i32'],
+};
+export const Parameter = { address: 0, expected: 1, depth: 2, esp: 3, eax: 4 } as const;
+
+/** Guest code never lies here: no return goes to it. */
+export const NOWHERE = -1;
+
+/** Regions may call one another this deep on the host's stack; then they leave to the dispatcher. */
+export const MAXIMUM_CALL_DEPTH = 200;
+
+/** Leaves an unlinked slot's function, and any other whose state is stored: (eax) -> results. */
+export function returnNowhere(w: FunctionWriter, pushEax: () => void): void {
+  w.i32(0);
+  pushEax();
+  w.op('return');
+}
+
+/** What an empty table slot holds: it stores what it is given, so that the caller leaves for the address. */
+export function emitUnlinked(module: ModuleBuilder, name: string): void {
+  const w = new FunctionWriter(name, REGION_SIGNATURE.parameters.length);
+  w.useState(module.stateGlobal);
+  for (const [field, parameter] of [
+    [State.eip, Parameter.address],
+    [State.esp, Parameter.esp],
+    [State.eax, Parameter.eax],
+  ] as const) {
+    w.state();
+    w.get(parameter);
+    w.memory('i32.store', field);
+  }
+  returnNowhere(w, () => w.get(Parameter.eax));
+  module.add(w, REGION_SIGNATURE);
+}
+
+/** (slot) -> guest address to go on at: the dispatcher's way into regions. */
+export function emitEntrance(module: ModuleBuilder, name: string): void {
+  const signature: Signature = { parameters: ['i32'], results: ['i32'] };
+  const w = new FunctionWriter(name, signature.parameters.length);
+  w.useState(module.stateGlobal);
+  w.i32(0);
+  w.i32(NOWHERE);
+  w.i32(0);
+  for (const field of [State.esp, State.eax]) {
+    w.state();
+    w.memory('i32.load', field);
+  }
+  w.get(0);
+  w.callIndirect(module.type(REGION_SIGNATURE));
+  w.op('drop', 'drop');
+  w.state();
+  w.memory('i32.load', State.eip);
+  module.add(w, signature);
+}
+
+// The jump table --------------------------------------------------------------------------------------------------------
+
+/**
+ * One entry for each value of a hash of the guest address: the address, the table slot of its region. Only regions that read no
+ * flags are in it.
+ */
+const HASH_BITS = 12;
+/** Knuth, The Art of Computer Programming 3, 6.4. */
+const MULTIPLIER = 0x9e3779b1 | 0;
+const ENTRY_BYTES = 8;
+const SLOT = 4;
+export const JUMP_TABLE_BYTES = ENTRY_BYTES << HASH_BITS;
+
+/** Byte offset of an address's entry. */
+export const jumpTableOffset = (address: number): number =>
+  (Math.imul(address, MULTIPLIER) >>> (32 - HASH_BITS)) * ENTRY_BYTES;
+
+/** Pushes whether the address in a local has its entry; the entry's own address is left in `entry`. */
+export function pushFound(w: FunctionWriter, module: ModuleBuilder, address: number, entry: number): void {
+  w.get(address);
+  w.i32(MULTIPLIER);
+  w.op('i32.mul');
+  w.i32(32 - HASH_BITS);
+  w.op('i32.shr_u');
+  w.i32(Math.log2(ENTRY_BYTES));
+  w.op('i32.shl');
+  w.global(module.jumpTableGlobal);
+  w.op('i32.add');
+  w.tee(entry);
+  w.memory('i32.load');
+  w.get(address);
+  w.op('i32.eq');
+}
+export function pushSlotOfEntry(w: FunctionWriter, entry: number): void {
+  w.get(entry);
+  w.memory('i32.load', SLOT);
+}
