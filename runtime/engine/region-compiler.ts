@@ -8,6 +8,8 @@ import type { Terminator } from '../../translator/ir/ir.js';
 import { isTerminator } from '../../translator/ir/ir.js';
 import { liftBlock } from '../../translator/lift/lift.js';
 import { FLAG_BITS, flagBits, OTHER_BITS, removeDeadPuts, type Liveness } from '../../translator/passes/liveness.js';
+import { isX87Call, x87UnitAt } from '../../translator/passes/x87-operations.js';
+import { X87Plan } from '../../translator/passes/x87-stack.js';
 import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
@@ -92,9 +94,11 @@ export class RegionCompiler implements Compiler {
 
   /** Is the region's code in the WebAssembly module under construction now? */
   private addToModule(block: Block, graph: RegionGraph, liveness: Liveness, name: string): boolean {
-    if (!this.wasm || (this.engineOptions.backend === 'auto' && callsHelpers(graph))) return false;
+    if (!this.wasm) return false;
+    const plan = X87Plan.of(graph);
+    if (this.engineOptions.backend === 'auto' && callsHelpers(graph, plan !== undefined)) return false;
     try {
-      this.wasm.add(block, graph, liveness, name);
+      this.wasm.add(block, graph, liveness, name, plan);
       return true;
     } catch (error) {
       if (error instanceof Unsupported) return false;
@@ -238,9 +242,14 @@ function takeHottest(blocks: Block[]): Block {
   return blocks.splice(best, 1)[0]!;
 }
 
-/** Does the region call helpers that WebAssembly code has no instructions for (x87)? */
-function callsHelpers(graph: RegionGraph): boolean {
+/** Does the region call helpers that WebAssembly code has no instructions for? `x87`: those of the x87 are planned for. */
+function callsHelpers(graph: RegionGraph, x87: boolean): boolean {
   return graph.nodes.some(({ ir }) =>
-    ir.statements.some((statement) => statement.kind === 'call' && !isInline(statement.helper)),
+    ir.statements.some(
+      (statement, index) =>
+        statement.kind === 'call' &&
+        !isInline(statement.helper) &&
+        !(x87 && (isX87Call(statement.helper) || x87UnitAt(ir.statements, index))),
+    ),
   );
 }

@@ -7,8 +7,9 @@ import { emitWasmRegion } from '../../translator/emit/wasm/region.js';
 import { Import, ModuleBuilder } from '../../translator/emit/wasm/module.js';
 import { moduleText } from '../../translator/emit/wasm/text.js';
 import { FLAG_BITS, type Liveness } from '../../translator/passes/liveness.js';
+import type { X87Plan } from '../../translator/passes/x87-stack.js';
 import type { RegionGraph } from '../../translator/region/graph.js';
-import { JUMP_TABLES_ADDRESS, JUMP_TABLES_END } from '../../translator/state.js';
+import { JUMP_TABLES_ADDRESS, JUMP_TABLES_END, State } from '../../translator/state.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Dispatcher } from './engine.js';
 
@@ -54,9 +55,11 @@ export class WasmBackend {
   }
 
   /** Adds a region to the module under construction. Throws `Unsupported` where it has no WebAssembly form. */
-  add(block: Block, graph: RegionGraph, liveness: Liveness, name: string): void {
+  add(block: Block, graph: RegionGraph, liveness: Liveness, name: string, plan: X87Plan | undefined): void {
+    const precision = (this.dispatcher.cpu.i32[State.fpuControl >> 2]! & 0x300) === 0x200 ? 53 : 64;
     emitWasmRegion(this.module, graph, name, {
       liveness,
+      ...(plan ? { x87: { plan, mode: { precision } } } : {}),
       slotOf: (address) => this.slotOf(address),
     });
     this.pending.push({ block, name, readsFlags: (liveness.liveIn[0]! & FLAG_BITS) !== 0 });

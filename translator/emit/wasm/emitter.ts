@@ -25,6 +25,7 @@ import type { PlainOpcode, ValueType } from './opcodes.js';
 import { simdLowerings } from './simd.js';
 import { writeWordGroup, zerosAfterCopy } from './words.js';
 import type { FunctionWriter, MemoryOpcode } from './writer.js';
+import type { X87Emitter, X87Host } from './x87-emitter.js';
 
 type Get = Extract<Value, { op: 'get' }>;
 
@@ -36,6 +37,8 @@ export interface WasmTarget {
   /** Variables to write back before, and read again after, a helper that works on the whole state. */
   readonly writeBack: readonly Variable[];
   readonly reload: readonly Variable[];
+  /** Where the x87 registers are in locals. */
+  readonly x87?: X87Emitter;
 }
 
 /** A statement that this emitter has no code for: the region is for the JavaScript emitter. */
@@ -78,8 +81,10 @@ export class WasmEmitter {
     private readonly target: WasmTarget,
   ) {}
 
-  /** Emits a block's statements up to its terminator, which is the caller's to write. */
-  block(statements: readonly Statement[]): Terminator | undefined {
+  /** Emits the statements of a region's node up to its terminator, which is the caller's to write. */
+  block(statements: readonly Statement[], node: number): Terminator | undefined {
+    const { x87 } = this.target;
+    x87?.startBlock(node, this.x87Host, () => this.leave());
     countUses(statements);
     this.names = new Map();
     this.holders = new Map();
@@ -99,13 +104,31 @@ export class WasmEmitter {
     for (const statement of statements) for (const value of operandsOf(statement)) collect(value);
     for (this.position = 0; this.position < statements.length; this.position++) {
       const statement = statements[this.position]!;
-      if (statement.kind === 'jump' || statement.kind === 'branch' || statement.kind === 'stop') return statement;
-      const group = writeWordGroup(this.w, statements, this.position);
+      if (statement.kind === 'jump' || statement.kind === 'branch' || statement.kind === 'stop') {
+        x87?.endBlock();
+        return statement;
+      }
+      const group =
+        x87?.statements(statements, this.position, () => this.statement(statement)) ||
+        writeWordGroup(this.w, statements, this.position);
       if (group > 0) this.position += group - 1;
       else this.statement(statement);
     }
     return undefined;
   }
+
+  private readonly x87Host: X87Host = {
+    temporary: (type) => this.temporary(type),
+    repeatable: (value) => this.repeatable(value),
+    push: (value) => this.push(value),
+    nameResult: (result) => this.nameResult(result),
+    check: () => this.check(),
+    overwrite: (variable) => {
+      this.deferred.delete(variable);
+      this.leaveVariables([variable]);
+      return this.target.local(variable);
+    },
+  };
 
   /** A local for the rest of the block. */
   temporary(type: ValueType = 'i32'): number {

@@ -5,6 +5,7 @@
  */
 import { VARIABLE_NAMES, type Terminator, type Value, type Variable } from '../../ir/ir.js';
 import { bitOf, FLAG_BITS, type Liveness } from '../../passes/liveness.js';
+import type { X87Plan } from '../../passes/x87-stack.js';
 import type { RegionGraph } from '../../region/graph.js';
 import { isShortTransfer, structure, type StructureSink } from '../../region/structure.js';
 import { Exit, State } from '../../state.js';
@@ -23,6 +24,7 @@ import { planDispatch } from './dispatch.js';
 import { WasmEmitter } from './emitter.js';
 import type { ModuleBuilder } from './module.js';
 import { FunctionWriter } from './writer.js';
+import { X87Emitter, type X87Mode } from './x87-emitter.js';
 
 /** What a caller expects that wants the flags whatever happens: no return goes there, so that all is stored. */
 const FLAGS_WANTED = NOWHERE - 1;
@@ -38,6 +40,8 @@ const isFlag = (variable: Variable): boolean => (bitOf(variable) & FLAG_BITS) !=
 
 export interface WasmRegionOptions {
   readonly liveness: Liveness;
+  /** Where the region's x87 registers can be in locals. */
+  readonly x87?: { readonly plan: X87Plan; readonly mode: X87Mode };
   /** The table slot that holds the region of a guest address, or what stands for it. */
   readonly slotOf: (address: number) => number;
 }
@@ -66,6 +70,7 @@ class RegionEmitter implements StructureSink {
   private readonly type: number;
   /** This function's number among the module's own. */
   private readonly own: number;
+  private readonly x87: X87Emitter | undefined;
   private serial = 0;
 
   constructor(
@@ -86,11 +91,13 @@ class RegionEmitter implements StructureSink {
     this.locals.set('eax', Parameter.eax);
     this.pc = this.w.local('i32');
     this.entry = this.w.local('i32');
+    this.x87 = options.x87 && new X87Emitter(this.w, options.x87.plan, options.x87.mode);
     this.emitter = new WasmEmitter(this.w, module, {
+      ...(this.x87 ? { x87: this.x87 } : {}),
       local: (variable) => this.locals.get(variable)!,
       leave: (pc) => {
         this.w.i32(pc);
-        this.w.branch(SLOW);
+        this.leaveBy(SLOW);
       },
       writeBack: this.dirty,
       reload: [...this.cached, ...PASSED],
@@ -100,6 +107,7 @@ class RegionEmitter implements StructureSink {
   emit(): FunctionWriter {
     const { w, emitter } = this;
     this.reload(0);
+    this.x87?.enter(0);
     w.open('block', LEAVE, 'i32');
     w.open('block', OUT, 'i32');
     w.open('block', SLOW, 'i32');
@@ -112,6 +120,7 @@ class RegionEmitter implements StructureSink {
     this.goOnElsewhere();
     w.close();
     w.set(this.pc);
+    this.x87?.atEnd();
     this.storeVariables(this.dirty);
     emitter.storeState(State.eip, () => w.get(this.pc));
     returnNowhere(w, () => w.get(Parameter.eax));
@@ -122,6 +131,7 @@ class RegionEmitter implements StructureSink {
   private goOnElsewhere(): void {
     const { w } = this;
     w.set(this.pc);
+    this.x87?.atEnd();
     pushFound(w, this.module, this.pc, this.entry);
     this.pushPending();
     w.op('i32.eqz', 'i32.and');
@@ -136,6 +146,12 @@ class RegionEmitter implements StructureSink {
       w.returnCallIndirect(this.type);
     });
     w.get(this.pc);
+  }
+
+  /** A branch to where the region ends. The address is on the stack. */
+  private leaveBy(label: typeof OUT | typeof LEAVE | typeof SLOW): void {
+    this.x87?.beforeExit();
+    this.w.branch(label);
   }
 
   private storeVariables(variables: readonly Variable[]): void {
@@ -174,14 +190,15 @@ class RegionEmitter implements StructureSink {
   private leaveFor(node: number, label: typeof OUT | typeof LEAVE): void {
     this.emitter.settleApart(this.isIn(this.options.liveness.guestIn[node]!));
     this.w.i32(this.graph.nodes[node]!.ir.pc);
-    this.w.branch(label);
+    this.x87?.atEntryOf(node);
+    this.leaveBy(label);
   }
   private isIn(live: number): (variable: Variable) => boolean {
     return (variable) => (live & bitOf(variable)) !== 0;
   }
   node(node: number, transfer: (target: number) => void): void {
     const { ir } = this.graph.nodes[node]!;
-    const terminator = this.emitter.block(ir.statements);
+    const terminator = this.emitter.block(ir.statements, node);
     if (!terminator) throw new Error(`block ${hex(ir.pc)} has no terminator`);
     this.terminator(node, terminator, transfer);
   }
@@ -192,7 +209,7 @@ class RegionEmitter implements StructureSink {
   private exit(address: number): void {
     this.emitter.settleApart(this.isIn(this.options.liveness.liveAt(address)));
     this.w.i32(address);
-    this.w.branch(OUT);
+    this.leaveBy(OUT);
   }
 
   /** Computes the flags that code within the region reads where it goes on at one of some addresses. */
@@ -205,10 +222,12 @@ class RegionEmitter implements StructureSink {
     this.emitter.settle(this.isIn(live));
   }
 
-  private goTo(address: number, transfer: (target: number) => void): void {
+  private goTo(node: number, address: number, transfer: (target: number) => void): void {
     const target = this.graph.nodeAt(address);
-    if (target === undefined) this.exit(address);
-    else transfer(target);
+    if (target === undefined) {
+      this.x87?.atExitOf(node);
+      this.exit(address);
+    } else transfer(target);
   }
 
   private terminator(node: number, terminator: Terminator, transfer: (target: number) => void): void {
@@ -220,7 +239,7 @@ class RegionEmitter implements StructureSink {
         if (terminator.condition.op === 'const') {
           const only = terminator.condition.value !== 0 ? taken : notTaken;
           this.settleFor([only]);
-          this.goTo(only, transfer);
+          this.goTo(node, only, transfer);
           return;
         }
         this.settleFor([taken, notTaken]);
@@ -229,9 +248,9 @@ class RegionEmitter implements StructureSink {
         const swap = !this.isShort(node, taken) && this.isShort(node, notTaken);
         if (swap) w.op('i32.eqz');
         const goOn = emitter.fork();
-        this.nested('if', '', () => this.goTo(swap ? notTaken : taken, transfer));
+        this.nested('if', '', () => this.goTo(node, swap ? notTaken : taken, transfer));
         goOn();
-        this.goTo(swap ? taken : notTaken, transfer);
+        this.goTo(node, swap ? taken : notTaken, transfer);
         return;
       }
       case 'jump':
@@ -239,7 +258,7 @@ class RegionEmitter implements StructureSink {
         else if (terminator.hint === 'return') this.return(terminator.target);
         else if (terminator.target.op === 'const') {
           this.settleFor([terminator.target.value]);
-          this.goTo(terminator.target.value, transfer);
+          this.goTo(node, terminator.target.value, transfer);
         } else this.indirect(node, terminator, transfer);
         return;
       case 'stop':
@@ -247,7 +266,7 @@ class RegionEmitter implements StructureSink {
         emitter.storeState(State.exitDetail, () => emitter.push(terminator.detail));
         emitter.storeState(State.exit, () => w.i32(terminator.reason));
         emitter.push(terminator.eip);
-        w.branch(LEAVE);
+        this.leaveBy(LEAVE);
         return;
     }
   }
@@ -277,7 +296,7 @@ class RegionEmitter implements StructureSink {
     if (targets.length === 0) {
       emitter.settle(() => true);
       emitter.push(terminator.target);
-      w.branch(OUT);
+      this.leaveBy(OUT);
       return;
     }
     this.settleFor(targets);
@@ -317,11 +336,11 @@ class RegionEmitter implements StructureSink {
     }
     emitter.settleApart(() => true);
     w.get(this.pc);
-    w.branch(OUT);
+    this.leaveBy(OUT);
     const goOn = emitter.fork();
     for (const target of targets) {
       w.close();
-      this.goTo(target, transfer);
+      this.goTo(node, target, transfer);
       goOn();
     }
   }
@@ -334,6 +353,7 @@ class RegionEmitter implements StructureSink {
     w.get(Parameter.expected);
     w.op('i32.eq');
     this.nested('if', '', () => {
+      this.x87?.beforeCall();
       this.storeVariables(this.dirty.filter((variable) => !PASSED.has(variable) && !isFlag(variable)));
       w.get(Parameter.esp);
       w.get(Parameter.eax);
@@ -345,6 +365,7 @@ class RegionEmitter implements StructureSink {
     w.get(Parameter.expected);
     w.i32(NOWHERE);
     w.op('i32.eq');
+    this.x87?.beforeExit();
     w.branchIf(OUT);
     w.branch(LEAVE);
   }
@@ -364,7 +385,7 @@ class RegionEmitter implements StructureSink {
       const live = called.op === 'const' ? liveAt(called.value) : ~0;
       emitter.settle(this.isIn(live));
       emitter.push(called);
-      w.branch(OUT);
+      this.leaveBy(OUT);
       return;
     }
     const live = liveIn[target]!;
@@ -388,12 +409,14 @@ class RegionEmitter implements StructureSink {
       emitter.loadVariable('esp');
     });
     this.reload(target);
+    this.x87?.enter(target);
     transfer(target);
   }
 
   /** Stores what is live and pushes a region's arguments; the address is pushed by the caller of this. */
   private pushArguments(live: number, expected: number): void {
     const { w } = this;
+    this.x87?.beforeCall();
     this.storeVariables(this.dirty.filter((variable) => !PASSED.has(variable) && (live & bitOf(variable)) !== 0));
     w.i32(expected);
     w.get(Parameter.depth);
@@ -418,7 +441,7 @@ class RegionEmitter implements StructureSink {
     w.op('i32.gt_s');
     this.nested('if', '', () => {
       w.i32(address);
-      w.branch(LEAVE);
+      this.leaveBy(LEAVE);
     });
     w.i32(address);
     this.pushArguments(live, expected);
@@ -442,7 +465,7 @@ class RegionEmitter implements StructureSink {
     this.nested('if', '', () => {
       emitter.settleApart(() => true);
       w.get(this.pc);
-      w.branch(LEAVE);
+      this.leaveBy(LEAVE);
     });
     w.get(this.pc);
     this.pushArguments(liveAfter | ~FLAG_BITS, expected);
