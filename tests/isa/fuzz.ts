@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz:isa -- --cases N --seed S [--engine interpret|block|region|wasm] [--length L] [--bytes]`: random instructions, or
+ * `npm run fuzz:isa -- --cases N --seed S [--engine interpret|block|region|wasm] [--length L] [--only REGEXP] [--bytes]`: random instructions, or
  * sequences of L of them, and states against the live processor. Without `--bytes` the instructions are declared forms in random states; with it they are random bytes, of
  * which the processor's length or refusal is compared first. What differs is made as simple as it can be and printed.
  */
@@ -198,12 +198,12 @@ function fuzzDeclared(fuzzer: Fuzzer, total: number, only: RegExp): number {
   return seen.size;
 }
 
-function fuzzSequences(fuzzer: Fuzzer, total: number, length: number): number {
+function fuzzSequences(fuzzer: Fuzzer, total: number, length: number, only: RegExp | undefined): number {
   let found = 0;
   for (let done = 0; done < total; done += BATCH) {
     fuzzer.undefinedFlags.clear();
     const cases = Array.from({ length: Math.min(BATCH, total - done) }, () => {
-      const { test, undefinedFlags } = randomSequence(fuzzer.random, length);
+      const { test, undefinedFlags } = randomSequence(fuzzer.random, length, only);
       fuzzer.undefinedFlags.set(test.code, undefinedFlags);
       return test;
     });
@@ -287,7 +287,7 @@ function main(): void {
   const found = values.bytes
     ? fuzzBytes(fuzzer, total)
     : length > 1
-      ? fuzzSequences(fuzzer, total, length)
+      ? fuzzSequences(fuzzer, total, length, values.only === '' ? undefined : new RegExp(values.only))
       : fuzzDeclared(fuzzer, total, new RegExp(values.only));
   console.log(found === 0 ? 'nothing differs' : `${found} kinds of difference`);
   if (found > 0) process.exitCode = 1;

@@ -236,3 +236,26 @@ export function stateFromSeed(seed: number, profile: Profile, eip: number): Mach
   }
   return state;
 }
+
+/** An x87 as programs have it: a few ordinary numbers on its stack, exceptions masked, sometimes another rounding or precision. */
+export function usualX87(state: MachineState, random: Random): void {
+  const top = random.below(8);
+  const control = random.chance(0.8) ? 0x37f : random.pick([0x27f, 0xf7f, 0x77f, 0x7f]);
+  state.setU16(Field.fxControl, control);
+  state.setU16(Field.fxStatus, (top << 11) | (random.chance(0.5) ? 0x20 : 0) | (random.chance(0.3) ? 0x200 : 0));
+  let tags = 0;
+  for (let i = random.below(7); i > 0; i--) tags |= 1 << ((top + i - 1) & 7);
+  state.bytes[Field.fxTags] = tags;
+  for (let i = 0; i < 8; i++) {
+    const zero = random.chance(0.1);
+    const at = Field.st + 16 * i;
+    state.setU16(
+      at + 8,
+      (random.below(2) << 15) | (zero ? 0 : 0x3fff + random.below(random.pick([3, 12, 70, 140])) - 30),
+    );
+    const low = random.pick([0, 0, 0x800, 0x400, random.u32(), random.u32(), 0xffffffff]);
+    state.setU32(at, zero ? 0 : low);
+    const high = random.pick([0x80000000, 0xffffffff, random.u32(), random.u32()]);
+    state.setU32(at + 4, zero ? 0 : (high | 0x80000000) >>> 0);
+  }
+}

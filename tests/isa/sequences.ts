@@ -8,8 +8,8 @@ import type { Declaration } from '../../translator/isa/declare.js';
 import { declarations } from '../../translator/isa/index.js';
 import { CODE_START, Field, SELECTORS, type Case, type Patch } from './machine.js';
 import { makeCase } from './operands.js';
-import { PROFILES, stateFromSeed, type Random } from './random.js';
-import { reasonToSkip, variantsOf, type Variant } from './variants.js';
+import { PROFILES, stateFromSeed, usualX87, type Random } from './random.js';
+import { declarationKey, reasonToSkip, variantsOf, type Variant } from './variants.js';
 
 export interface Sequence {
   readonly test: Case;
@@ -60,8 +60,9 @@ function allChoices(): Choice[] {
   return choices;
 }
 
-/** The integer instructions come as often as all others together. */
-function pick(random: Random): Choice {
+/** The integer instructions come as often as all others together; those that are asked for more often. */
+function pick(random: Random, wanted: readonly Choice[]): Choice {
+  if (wanted.length > 0 && random.chance(0.85)) return random.pick(wanted);
   const list = allChoices();
   for (;;) {
     const choice = random.pick(list);
@@ -72,8 +73,11 @@ function pick(random: Random): Choice {
   }
 }
 
-export function randomSequence(random: Random, length: number): Sequence {
+/** `only`: most instructions are of the declarations whose key matches. */
+export function randomSequence(random: Random, length: number, only?: RegExp): Sequence {
+  const wanted = only ? allChoices().filter(({ declaration }) => only.test(declarationKey(declaration))) : [];
   const state = stateFromSeed(random.u32(), random.pick(PROFILES), CODE_START);
+  if (only && random.chance(0.8)) usualX87(state, random);
   SELECTORS.forEach((selector, i) => state.setU16(Field.selectors + 2 * i, selector));
   const codes: Uint8Array[] = [];
   const jumps: boolean[] = [];
@@ -83,7 +87,7 @@ export function randomSequence(random: Random, length: number): Sequence {
   let end = 0;
   let afterJump = false;
   while (codes.length < length) {
-    const { declaration, variants, jump } = pick(random);
+    const { declaration, variants, jump } = pick(random, wanted);
     const { reads = '', writes = '', undefined: leaves = '' } = declaration.options;
     const counted = COUNTED.test(declaration.mnemonic) || declaration.options.string !== undefined;
     const passesOn = counted && !/^rc[lr]$/.test(declaration.mnemonic);

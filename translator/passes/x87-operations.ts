@@ -130,7 +130,9 @@ function operationOf(statement: Statement | undefined): X87Operation | undefined
   if (!maker) return undefined;
   const { args } = statement;
   // Of fldcw and fcmov one argument is a value; register numbers and slots are constants in regions.
-  return maker(constantOf(args[0]) ?? -1, constantOf(args[1]) ?? -1);
+  const operation = maker(constantOf(args[0]) ?? -1, constantOf(args[1]) ?? -1);
+  // ST(7) is the register that is pushed: in use or empty, something is wrong.
+  return operation.kind === 'load' && operation.src === 7 ? undefined : operation;
 }
 
 function memoryFormat(operation: X87Operation): X87Format | undefined {
@@ -176,7 +178,9 @@ export function x87UnitAt(statements: readonly Statement[], index: number): X87U
         : undefined;
     }
     case 'callState':
-      return statement.args.some((value) => touchesRegisters(value, 1)) ? { kind: 'synchronise', length: 1 } : undefined;
+      return statement.args.some((value) => touchesRegisters(value, 1))
+        ? { kind: 'synchronise', length: 1 }
+        : undefined;
     case 'bridge':
       return statement.call.result === 'f32' || statement.call.result === 'f64'
         ? { kind: 'synchronise', length: 1 }

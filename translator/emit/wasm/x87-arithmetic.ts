@@ -137,11 +137,7 @@ export class X87Arithmetic {
     if (c.precision === 53) {
       this.set(
         low,
-        op(
-          'i64.or',
-          this.shiftLeft(get(high), this.i64(53n)),
-          this.wide(op('i64.ne', get(low), this.i64(0n))),
-        ),
+        op('i64.or', this.shiftLeft(get(high), this.i64(53n)), this.wide(op('i64.ne', get(low), this.i64(0n)))),
       );
       up = this.let('i32', this.roundsUp(get(low), this.shiftRight(get(high), this.i64(11n))));
       const kept = op('i64.and', get(high), this.i64(~0x7ffn));
@@ -154,9 +150,7 @@ export class X87Arithmetic {
       this.set(high, this.i64(TOP_BIT));
       this.set(exponent, op('i32.add', get(exponent), this.i32(1)));
     });
-    this.leaveWhen(
-      op('i32.ge_u', op('i32.sub', get(exponent), this.i32(1)), this.i32(EXPONENT - 1)),
-    );
+    this.leaveWhen(op('i32.ge_u', op('i32.sub', get(exponent), this.i32(1)), this.i32(EXPONENT - 1)));
     this.note(get(low), get(up));
     this.set(to.se, op('i32.or', sign, get(exponent)));
     this.set(to.m, get(high));
@@ -214,10 +208,7 @@ export class X87Arithmetic {
       () => {
         this.set(
           low,
-          this.shiftLeft(
-            this.shiftLeft(get(small), this.i64(1n)),
-            op('i64.xor', get(distance), this.i64(63n)),
-          ),
+          this.shiftLeft(this.shiftLeft(get(small), this.i64(1n)), op('i64.xor', get(distance), this.i64(63n))),
         );
         this.set(small, this.shiftRight(get(small), get(distance)));
       },
@@ -226,20 +217,16 @@ export class X87Arithmetic {
     this.when(
       get(opposite),
       () => {
-        this.set(
-          high,
-          op(
-            'i64.sub',
-            op('i64.sub', get(high), get(small)),
-            this.wide(this.nonZero(get(low))),
-          ),
-        );
+        this.set(high, op('i64.sub', op('i64.sub', get(high), get(small)), this.wide(this.nonZero(get(low)))));
         this.set(low, op('i64.sub', this.i64(0n), get(low)));
         // Of equal exponents the second may have been the larger.
-        this.when(op('i32.and', op('i64.eqz', get(distance)), op('i64.lt_u', this.sumBack(high, small), get(small))), () => {
-          this.set(high, op('i64.sub', this.i64(0n), get(high)));
-          this.set(se, op('i32.xor', get(se), this.i32(SIGN)));
-        });
+        this.when(
+          op('i32.and', op('i64.eqz', get(distance)), op('i64.lt_u', this.sumBack(high, small), get(small))),
+          () => {
+            this.set(high, op('i64.sub', this.i64(0n), get(high)));
+            this.set(se, op('i32.xor', get(se), this.i32(SIGN)));
+          },
+        );
         this.when(op('i64.eqz', get(high)), () => {
           this.set(high, get(low));
           this.set(low, this.i64(0n));
@@ -252,10 +239,7 @@ export class X87Arithmetic {
           op(
             'i64.or',
             this.shiftLeft(get(high), get(shift)),
-            this.shiftRight(
-              this.shiftRight(get(low), this.i64(1n)),
-              op('i64.xor', get(shift), this.i64(63n)),
-            ),
+            this.shiftRight(this.shiftRight(get(low), this.i64(1n)), op('i64.xor', get(shift), this.i64(63n))),
           ),
         );
         this.set(low, this.shiftLeft(get(low), get(shift)));
@@ -265,14 +249,8 @@ export class X87Arithmetic {
         const sum = this.let('i64', op('i64.add', get(high), get(small)));
         const carry = this.let('i64', this.wide(op('i64.lt_u', get(sum), get(high))));
         const out = op('i64.or', this.shiftRight(get(low), get(carry)), op('i64.and', get(low), get(carry)));
-        this.set(
-          low,
-          op('i64.or', out, this.shiftLeft(op('i64.and', get(sum), get(carry)), this.i64(63n))),
-        );
-        this.set(
-          high,
-          op('i64.or', this.shiftRight(get(sum), get(carry)), this.shiftLeft(get(carry), this.i64(63n))),
-        );
+        this.set(low, op('i64.or', out, this.shiftLeft(op('i64.and', get(sum), get(carry)), this.i64(63n))));
+        this.set(high, op('i64.or', this.shiftRight(get(sum), get(carry)), this.shiftLeft(get(carry), this.i64(63n))));
         this.set(exponent, op('i32.add', get(exponent), this.narrow(get(carry))));
       },
     );
@@ -297,11 +275,7 @@ export class X87Arithmetic {
       () => {
         const exponent = this.let(
           'i32',
-          op(
-            'i32.sub',
-            op('i32.add', and32(get(a.se), EXPONENT), and32(get(b.se), EXPONENT)),
-            this.i32(BIAS - 1),
-          ),
+          op('i32.sub', op('i32.add', and32(get(a.se), EXPONENT), and32(get(b.se), EXPONENT)), this.i32(BIAS - 1)),
         );
         const { high, low } = this.product(a.m, b.m);
         const shift = this.let('i64', op('i64.xor', this.shiftRight(get(high), this.i64(63n)), this.i64(1n)));
@@ -353,11 +327,7 @@ export class X87Arithmetic {
       'i32',
       op(
         'i32.sub',
-        op(
-          'i32.add',
-          op('i32.sub', and32(get(a.se), EXPONENT), and32(get(b.se), EXPONENT)),
-          this.i32(BIAS),
-        ),
+        op('i32.add', op('i32.sub', and32(get(a.se), EXPONENT), and32(get(b.se), EXPONENT)), this.i32(BIAS)),
         get(fits),
       ),
     );
@@ -422,10 +392,7 @@ export class X87Arithmetic {
     const odd = this.let('i64', this.wide(this.and32(get(a.se), 1)));
     const high = this.let('i64', this.shiftRight(get(a.m), get(odd)));
     const low = this.let('i64', this.shiftLeft(op('i64.and', get(a.m), get(odd)), this.i64(63n)));
-    const exponent = this.let(
-      'i32',
-      op('i32.shr_u', op('i32.add', get(a.se), this.i32(BIAS)), this.i32(1)),
-    );
+    const exponent = this.let('i32', op('i32.shr_u', op('i32.add', get(a.se), this.i32(BIAS)), this.i32(1)));
     // Somewhat too small, so that the estimate's rounding cannot take it to 2^64.
     const estimate = this.let('f64', op('f64.sqrt', op('f64.convert_i64_u', get(high))));
     const whole = op('f64.mul', get(estimate), () => this.w.f64(4294967296 * (1 - 2 ** -51)));
@@ -553,10 +520,7 @@ export class X87Arithmetic {
   private fromFormat(to: Pair, sign: Push, exponent: number, maximum: number, mantissa: Push): void {
     const { get, op } = this;
     const m = this.let('i64', op('i64.or', mantissa, this.i64(TOP_BIT)));
-    const se = this.let(
-      'i32',
-      op('i32.or', sign, op('i32.add', get(exponent), this.i32(BIAS - (maximum >> 1)))),
-    );
+    const se = this.let('i32', op('i32.or', sign, op('i32.add', get(exponent), this.i32(BIAS - (maximum >> 1)))));
     this.when(op('i32.ge_u', op('i32.sub', get(exponent), this.i32(1)), this.i32(maximum - 1)), () => {
       const fraction = this.shiftLeft(get(m), this.i64(1n));
       this.leaveWhen(op('i32.or', get(exponent), this.nonZero(fraction)));
@@ -572,10 +536,7 @@ export class X87Arithmetic {
     const { get, op } = this;
     const [fraction, maximum] = format === 'f64' ? [52, 0x7ff] : [23, 0xff];
     const dropped = BigInt(63 - fraction);
-    const exponent = this.let(
-      'i32',
-      op('i32.sub', this.and32(get(se), EXPONENT), this.i32(BIAS - (maximum >> 1))),
-    );
+    const exponent = this.let('i32', op('i32.sub', this.and32(get(se), EXPONENT), this.i32(BIAS - (maximum >> 1))));
     const bits = this.c.temporary('i64');
     this.when(
       op('i64.eqz', get(m)),
@@ -584,17 +545,12 @@ export class X87Arithmetic {
         this.set(this.c.c1, this.i32(0));
       },
       () => {
-        this.leaveWhen(
-          op('i32.ge_u', op('i32.sub', get(exponent), this.i32(1)), this.i32(maximum - 2)),
-        );
+        this.leaveWhen(op('i32.ge_u', op('i32.sub', get(exponent), this.i32(1)), this.i32(maximum - 2)));
         const extra = this.let('i64', this.shiftLeft(get(m), this.i64(64n - dropped)));
         const kept = this.let('i64', this.shiftRight(get(m), this.i64(dropped)));
         const up = this.let('i32', this.roundsUp(get(extra), get(kept)));
         // The integer bit adds itself to the exponent, and so does a carry out of the fraction.
-        const field = this.shiftLeft(
-          this.wide(op('i32.sub', get(exponent), this.i32(1))),
-          this.i64(BigInt(fraction)),
-        );
+        const field = this.shiftLeft(this.wide(op('i32.sub', get(exponent), this.i32(1))), this.i64(BigInt(fraction)));
         this.set(bits, op('i64.add', op('i64.add', field, get(kept)), this.wide(get(up))));
         this.note(get(extra), get(up));
       },
@@ -613,10 +569,7 @@ export class X87Arithmetic {
    */
   private integer({ se, m }: Pair, control: number, truncate: boolean): { whole: number; extra: number; up: number } {
     const { get, op } = this;
-    const shift = this.let(
-      'i64',
-      this.wide(op('i32.sub', this.i32(BIAS + 63), this.and32(get(se), EXPONENT))),
-    );
+    const shift = this.let('i64', this.wide(op('i32.sub', this.i32(BIAS + 63), this.and32(get(se), EXPONENT))));
     const whole = this.c.temporary('i64');
     const extra = this.c.temporary('i64');
     this.when(
