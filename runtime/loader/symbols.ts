@@ -26,7 +26,7 @@ export interface SymbolPlace {
   file: string;
 }
 
-interface FileSymbols {
+export interface FileSymbols {
   /** Symbol values as in the file, ascending. */
   values: Uint32Array;
   sizes: Uint32Array;
@@ -113,7 +113,8 @@ function findSymbol(symbols: FileSymbols, value: number): number {
   return -1;
 }
 
-function readFileSymbols(path: string): FileSymbols | undefined {
+/** The function symbols of a file on the host; undefined where it has none. */
+export function readFileSymbols(path: string): FileSymbols | undefined {
   const fd = hostOpen(new TextEncoder().encode(path));
   if (fd < 0) return undefined;
   try {
