@@ -44,6 +44,10 @@ export class CaseRunner {
   private readonly compiler: RegionCompiler | undefined;
   /** Generated source of the last case, where the engine was asked to keep it. */
   lastSource = '';
+  /** Regions as they are before the case. */
+  private readonly before = REGIONS.map((region) => region.fill.slice());
+  /** Code that is translated: the next case may have the very same. */
+  private translated: { code: Uint8Array; eip: number } | undefined;
 
   constructor(
     readonly kind: TestedEngine,
@@ -81,19 +85,36 @@ export class CaseRunner {
     }
   }
 
+  /** Cases that share their code (the same array) one after the other are translated once. */
   run(test: Case): Outcome {
-    this.dispatcher.invalidatePages(CODE_ADDRESS >>> PAGE_SHIFT, 1);
-    // Regions are made of blocks that ran before.
-    if (this.kind === 'region' || this.kind === 'wasm') this.execute(test, undefined);
-    return this.execute(test, this.compiler);
+    const eip = test.state.u32(Field.eip);
+    const again = this.translated?.code === test.code && this.translated.eip === eip;
+    this.translated = undefined;
+    if (!again) {
+      this.dispatcher.invalidatePages(CODE_ADDRESS >>> PAGE_SHIFT, 1);
+      // Regions are made of blocks that ran before.
+      if (this.kind === 'region' || this.kind === 'wasm') this.execute(test, undefined);
+    }
+    const outcome = this.execute(test, again ? undefined : this.compiler);
+    if (!outcome.memory.some(({ address }) => address >>> PAGE_SHIFT === CODE_ADDRESS >>> PAGE_SHIFT)) {
+      this.translated = { code: test.code, eip };
+    }
+    return outcome;
   }
 
   private execute(test: Case, compiler: RegionCompiler | undefined): Outcome {
     const { memory, cpu, dispatcher } = this;
-    for (const region of REGIONS) if (region.protection & 2) memory.u8.set(region.fill, region.address);
     const patches = allPatches(test);
-    for (const patch of patches) memory.u8.set(patch.bytes, patch.address);
-    const before = REGIONS.map((region) => memory.u8.slice(region.address, region.address + region.size));
+    REGIONS.forEach((region, i) => {
+      if ((region.protection & 2) === 0) return;
+      const before = this.before[i]!;
+      before.set(region.fill);
+      for (const { address, bytes } of patches) {
+        const offset = address - region.address;
+        if (offset >= 0 && offset < region.size) before.set(bytes.subarray(0, region.size - offset), offset);
+      }
+      memory.u8.set(before, region.address);
+    });
     this.load(test.state);
     let event: EngineEvent;
     try {
@@ -110,7 +131,7 @@ export class CaseRunner {
     this.finish(state, event);
     const changed: Patch[] = [];
     REGIONS.forEach((region, i) => {
-      if (region.protection & 2) collectChanges(region.address, before[i]!, memory.u8, changed);
+      if (region.protection & 2) collectChanges(region.address, this.before[i]!, memory.u8, changed);
     });
     return { state, memory: changed };
   }

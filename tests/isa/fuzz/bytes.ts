@@ -2,13 +2,13 @@
  * Random bytes: what the processor takes them for, and what the decoder does. The processor's length is found by placing the
  * bytes at the end of the code page, one more each time, until no more are fetched.
  */
-import type { Declaration } from '../../translator/isa/declare.js';
-import { Trap } from '../../translator/state.js';
-import type { Dispatcher } from '../../runtime/engine/engine.js';
-import { GuestTrap } from '../../runtime/memory/trap.js';
-import { CODE_ADDRESS, Field, type Case, type Outcome } from './machine.js';
-import { askProcessor } from './native.js';
-import { stateFromSeed, type Random } from './random.js';
+import type { Declaration } from '../../../translator/isa/declare.js';
+import { Trap } from '../../../translator/state.js';
+import type { Dispatcher } from '../../../runtime/engine/engine.js';
+import { GuestTrap } from '../../../runtime/memory/trap.js';
+import { CODE_ADDRESS, Field, type Case, type Outcome } from '../machine.js';
+import { askProcessor } from '../native.js';
+import { stateFromSeed, type Random } from '../random.js';
 
 const MAXIMUM = 15;
 const CODE_END = CODE_ADDRESS + 4096;
@@ -48,15 +48,13 @@ export interface Decision {
   readonly declaration: Declaration | undefined;
 }
 
-function lengthCases(bytes: Uint8Array): Case[] {
-  return Array.from({ length: MAXIMUM }, (_, i) => {
-    const eip = CODE_END - i - 1;
-    const state = stateFromSeed(1, 'integer', eip);
-    // Registers point where accesses neither fault at the code page's end nor change it.
-    for (let register = 0; register < 8; register++) if (register !== 4) state.setRegister(register, 0x00600100);
-    state.setU32(Field.eflags, 0x202);
-    return { declaration: '', code: bytes.slice(0, i + 1), state, memory: [] };
-  });
+/** The string's first `length` bytes at the end of the code page. */
+function caseOfLength(bytes: Uint8Array, length: number): Case {
+  const state = stateFromSeed(1, 'integer', CODE_END - length);
+  // Registers point where accesses neither fault at the code page's end nor change it.
+  for (let register = 0; register < 8; register++) if (register !== 4) state.setRegister(register, 0x00600100);
+  state.setU32(Field.eflags, 0x202);
+  return { declaration: '', code: bytes.slice(0, length), state, memory: [] };
 }
 
 /** Does the processor want more bytes than lie before the page's end? */
@@ -69,38 +67,87 @@ function wantsMore(test: Case, { state }: Outcome): boolean {
   );
 }
 
+/** Did the processor refuse what has the greatest length, because it has prefixes too many? */
+const isTooLong = (test: Case, { state }: Outcome): boolean =>
+  state.u32(Field.signal) === SIGSEGV &&
+  state.u32(Field.trap) === Trap.generalProtection &&
+  state.u32(Field.eip) === test.state.u32(Field.eip);
+
 export function decisions(strings: readonly Uint8Array[], dispatcher: Dispatcher): Decision[] {
-  const cases = strings.flatMap(lengthCases);
-  const outcomes = askProcessor(cases);
+  const ours = strings.map((bytes) => engineDecision(bytes, dispatcher));
+  const agrees = agreements(
+    strings,
+    ours.map(({ verdict }) => verdict),
+  );
+  const doubtful = strings.flatMap((_, i) => (agrees[i] ? [] : [i]));
+  const examined = processorVerdicts(
+    doubtful.map((i) => strings[i]!),
+    doubtful.map((i) => ours[i]!),
+  );
   return strings.map((bytes, i) => {
+    const { verdict, declaration } = ours[i]!;
+    const processor = agrees[i] ? verdict : examined[doubtful.indexOf(i)]!;
+    return { processor, engine: verdict, opcode: opcodeText(bytes), declaration };
+  });
+}
+
+/** Whether the processor confirms each verdict, asked as shortly as can be. */
+function agreements(strings: readonly Uint8Array[], verdicts: readonly Verdict[]): boolean[] {
+  const cases: Case[] = [];
+  const first = strings.map((bytes, i) => {
+    const verdict = verdicts[i]!;
+    const at = cases.length;
+    if (typeof verdict !== 'number') cases.push(caseOfLength(bytes, MAXIMUM));
+    else {
+      cases.push(caseOfLength(bytes, verdict));
+      if (verdict > 1) cases.push(caseOfLength(bytes, verdict - 1));
+    }
+    return at;
+  });
+  const outcomes = askProcessor(cases);
+  return verdicts.map((verdict, i) => {
+    const at = first[i]!;
+    const [test, outcome] = [cases[at]!, outcomes[at]!];
+    const refused = outcome.state.u32(Field.signal) === SIGILL;
+    if (verdict === 'invalid') return refused;
+    if (verdict === 'protected') return isTooLong(test, outcome);
+    if (refused || wantsMore(test, outcome)) return false;
+    return verdict === 1 || wantsMore(cases[at + 1]!, outcomes[at + 1]!);
+  });
+}
+
+/** What the processor makes of strings, by all lengths. */
+function processorVerdicts(strings: readonly Uint8Array[], ours: readonly EngineDecision[]): Verdict[] {
+  const cases = strings.flatMap((bytes) => Array.from({ length: MAXIMUM }, (_, n) => caseOfLength(bytes, n + 1)));
+  if (cases.length === 0) return [];
+  const outcomes = askProcessor(cases);
+  return strings.map((_, i) => {
     const first = i * MAXIMUM;
     let n = 0;
     while (n < MAXIMUM - 1 && wantsMore(cases[first + n]!, outcomes[first + n]!)) n++;
-    const test = cases[first + n]!;
-    const { state } = outcomes[first + n]!;
-    const signal = state.u32(Field.signal);
-    const stayed = state.u32(Field.eip) === test.state.u32(Field.eip);
+    const outcome = outcomes[first + n]!;
+    const signal = outcome.state.u32(Field.signal);
+    const { verdict, declaration } = ours[i]!;
     let processor: Verdict = n + 1;
     if (signal === SIGILL) processor = 'invalid';
-    else if (signal === SIGSEGV && state.u32(Field.trap) === Trap.generalProtection && stayed && n === MAXIMUM - 1) {
-      processor = 'protected';
-    }
-    const engine = engineDecision(bytes, dispatcher);
+    else if (n === MAXIMUM - 1 && isTooLong(cases[first + n]!, outcome)) processor = 'protected';
     // Of what is no instruction the length means nothing; what only the kernel may execute ends in #GP at any length.
-    if (processor === 'protected' && engine.verdict === 'invalid') processor = 'invalid';
-    if (processor !== 'invalid' && engine.declaration?.options.privileged) processor = engine.verdict;
+    if (processor === 'protected' && verdict === 'invalid') processor = 'invalid';
+    if (processor !== 'invalid' && declaration?.options.privileged) processor = verdict;
     // What never ends in the page's last bytes is some jump: its length is as good as the engine's.
-    if (signal === SIGALRM) processor = engine.verdict;
-    return { processor, engine: engine.verdict, opcode: opcodeText(bytes), declaration: engine.declaration };
+    if (signal === SIGALRM) processor = verdict;
+    return processor;
   });
 }
 
 const SCRATCH = CODE_ADDRESS + 0x400;
 
-function engineDecision(
-  bytes: Uint8Array,
-  dispatcher: Dispatcher,
-): { verdict: Verdict; declaration: Declaration | undefined } {
+interface EngineDecision {
+  readonly verdict: Verdict;
+  readonly declaration: Declaration | undefined;
+}
+
+function engineDecision(bytes: Uint8Array, dispatcher: Dispatcher): EngineDecision {
   dispatcher.memory.u8.set(bytes, SCRATCH);
   try {
     const { length, declaration } = dispatcher.decode(SCRATCH);
@@ -145,7 +192,7 @@ export function knownExtension(bytes: Uint8Array): string | undefined {
   if (first === 0x62 && second >= 0xc0) return 'AVX-512';
   if (first !== 0x0f) return undefined;
   const reg = (third >> 3) & 7;
-  if (lock && second === 0x20) return 'CR8 by LOCK';
+  if (lock && (second === 0x20 || second === 0x22)) return 'CR8 by LOCK';
   if (lock && second === 0x00) return 'LOCK ignored by verr and verw';
   if (second === 0x01) return 'system and monitor instructions';
   if (second === 0x05 || second === 0x07) return 'syscall';
