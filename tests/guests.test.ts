@@ -51,7 +51,7 @@ for (const test of GUEST_CASES) {
         t.equal(got.signal, wanted.signal, `${engine}: signal`);
         t.equal(outputOf(got), wanted.stdout, `${engine}: output`);
         t.notMatch(got.stderr, /\n\s+at |internal error/, `${engine}: no JavaScript error`);
-        if (wanted.signal && /^faults (?!kill|term|abort)/.test(name)) {
+        if (wanted.signal && /^(hot-)?faults (?!kill|term|abort)/.test(name)) {
           t.match(got.stderr, /^bridge86: .*/, `${engine}: one line tells of the signal`);
           t.equal(got.stderr.trimEnd().split('\n').length, 1, `${engine}: and only one`);
         }

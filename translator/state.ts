@@ -37,6 +37,9 @@ export const KERNEL_STATE_ADDRESS = 0xfe800000;
 /** Signals that arrived from the host, by thread: shared with the machine-code handler, see `runtime/host/signal-handler.ts`. */
 export const SIGNAL_BLOCK_ADDRESS = 0xff400000;
 
+/** Nothing is kept from here on: no permission on the host, so that accesses at small negative addresses fault. */
+export const EMULATOR_END = 0xffd00000;
+
 /** Bytes from the start of the state block. All fields are i32 unless said otherwise. */
 export const State = {
   eax: 0,
@@ -76,6 +79,10 @@ export const State = {
   callDepth: 136,
   /** High half of a bridge's 64-bit result, until it is in edx. */
   bridgeHigh: 140,
+  /** A fault that the host found in guest memory, first one: its signal (0 = none), address, page-fault error code. */
+  faultSignal: 148,
+  faultAddress: 152,
+  faultCode: 156,
 
   /** x87 control word. */
   fpuControl: 160,
@@ -93,6 +100,8 @@ export const State = {
   fpuCs: 188,
   fpuDataPointer: 192,
   fpuDs: 196,
+  /** Where loads go whose result nobody reads, so that they are made. */
+  discarded: 204,
 
   /** Physical x87 registers 0-7, 16 bytes each: mantissa low u32, mantissa high u32, sign and exponent u16, padding.
    * MMX registers 0-7 are the mantissas (8 bytes at the same places). */

@@ -5,11 +5,12 @@
  */
 import type { Options } from 'yargs';
 import type { CpuModelName } from '../../runtime/cpu/cpuid.js';
-import type { BackendKind, EngineKind } from '../../runtime/engine/engine.js';
+import type { BackendKind, EngineKind, MemoryMode } from '../../runtime/engine/engine.js';
 import { ExitStatus, Failure } from './failure.js';
 
 export const ENGINES = ['interpret', 'block', 'region', 'lockstep'] as const satisfies readonly EngineKind[];
 export const BACKENDS = ['js', 'wasm', 'auto'] as const satisfies readonly BackendKind[];
+export const MEMORY_MODES = ['lazy', 'precise'] as const satisfies readonly MemoryMode[];
 export const DUMPS = ['in_asm', 'ir', 'js', 'wasm'] as const;
 export type DumpKind = (typeof DUMPS)[number];
 export const CPU_MODELS = ['486', 'pentium3', 'core2', 'nehalem', 'max'] as const satisfies readonly CpuModelName[];
@@ -23,6 +24,11 @@ export const RUN_OPTIONS = {
   strace: { describe: 'print every system call with its arguments and result', type: 'boolean' },
   engine: { describe: 'how the guest is executed', choices: ENGINES, default: 'block' },
   backend: { describe: 'what generated code is written in', choices: BACKENDS, default: 'js' },
+  memory: {
+    describe: 'how generated code finds faults (precise: with exact registers)',
+    choices: MEMORY_MODES,
+    default: 'lazy',
+  },
   dump: { describe: `print what is translated: ${DUMPS.join(',')}`, type: 'string' },
   'dump-range': { describe: 'only translations in LO-HI (hexadecimal) or of a SYMBOL', type: 'string' },
   stats: { describe: 'print statistics at the end', type: 'boolean' },
@@ -46,6 +52,7 @@ export interface RunOptions {
   strace: boolean;
   engine: EngineKind;
   backend: BackendKind;
+  memory: MemoryMode;
   dump: DumpKind[];
   dumpRange: string | undefined;
   stats: boolean;
@@ -97,6 +104,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     strace: false,
     engine: RUN_OPTIONS.engine.default,
     backend: RUN_OPTIONS.backend.default,
+    memory: RUN_OPTIONS.memory.default,
     dump: [],
     dumpRange: undefined,
     stats: false,
@@ -163,6 +171,9 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
       break;
     case 'backend':
       options.backend = oneOf(shown, value, BACKENDS);
+      break;
+    case 'memory':
+      options.memory = oneOf(shown, value, MEMORY_MODES);
       break;
     case 'dump':
       options.dump = value.split(',').map((kind) => oneOf(shown, kind, DUMPS));

@@ -13,6 +13,7 @@ import { HandlerTable } from '../interpreter/handlers.js';
 import { createOperation, Operation } from '../interpreter/operation.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
 import { GuestTrap, pageFault } from '../memory/trap.js';
+import { CHECK_ALL, CHECK_NONE, CHECK_WRITES, type AccessChecks } from '../../translator/ir/access-checks.js';
 import { Block, CodeCache, DroppedBlock, type CompiledFunction } from './code-cache.js';
 import { createX87Helpers } from '../helpers/x87/index.js';
 import { createEnvironment, type Environment } from './environment.js';
@@ -20,6 +21,12 @@ import { createEnvironment, type Environment } from './environment.js';
 export type EngineKind = 'interpret' | 'block' | 'region' | 'lockstep';
 /** What generated code is written in; `auto`: WebAssembly where it is the faster one. */
 export type BackendKind = 'js' | 'wasm' | 'auto';
+
+/**
+ * How generated code finds faults. `precise`: by the page table, before anything of the instruction was done. `lazy`: by the
+ * host's page protection, at no cost, but the registers are those of a later moment; for processes that die of them.
+ */
+export type MemoryMode = 'lazy' | 'precise';
 
 /** Why the engine came back. `interrupt`: eip is after the instruction; `trap`: eip is the instruction's. */
 export type EngineEvent =
@@ -29,6 +36,8 @@ export interface Engine {
   run(): EngineEvent;
   invalidateAll(): void;
   invalidatePages(firstPage: number, pageCount: number): void;
+  /** Drops what was generated for the other mode. Engines begin precise: lazy needs `runtime/host/fault-handler.ts`. */
+  setMemoryMode(mode: MemoryMode): void;
   readonly statistics: EngineStatistics;
 }
 
@@ -91,6 +100,10 @@ const EIP = State.eip >> 2;
 const EXIT = State.exit >> 2;
 const PENDING = State.pending >> 2;
 const CALL_DEPTH = State.callDepth >> 2;
+const FAULT_SIGNAL = State.faultSignal >> 2;
+
+/** What V8 says where an access reaches over the end of the 4 GiB: of a DataView, and of WebAssembly. */
+const BEYOND_MEMORY = /^(Offset is outside the bounds of the DataView|memory access out of bounds)$/;
 
 export class Dispatcher implements Engine {
   readonly cache: CodeCache;
@@ -107,6 +120,8 @@ export class Dispatcher implements Engine {
     droppedBlocks: 0,
   };
   compiler: Compiler | undefined;
+  /** What generated code tests. Lazy mode tests writes once there is code in pages that the guest may write. */
+  checks = CHECK_ALL;
   protected readonly supervised: boolean = false;
   private readonly decoder: Decoder;
   private readonly handlers: HandlerTable;
@@ -163,13 +178,26 @@ export class Dispatcher implements Engine {
     this.cache.dropPages(firstPage, pageCount);
   }
 
+  setMemoryMode(mode: MemoryMode): void {
+    this.setChecks(mode === 'lazy' ? CHECK_NONE : CHECK_ALL);
+  }
+
+  private setChecks(checks: AccessChecks): void {
+    if (checks === this.checks) return;
+    this.checks = checks;
+    this.cache.dropAll();
+  }
+
   run(): EngineEvent {
     const state = this.state;
     for (;;) {
+      // A fault that the host found comes before anything that was done since.
+      if (state[FAULT_SIGNAL] !== 0) return { kind: 'trap', trap: this.takeFault() };
       if (state[PENDING] !== 0) return { kind: 'poll' };
       try {
         this.execute();
       } catch (error) {
+        if (state[FAULT_SIGNAL] !== 0) continue;
         if (error instanceof GuestTrap) {
           if (this.current) {
             // The overflow and debug exceptions apart, all are faults: eip is the instruction's.
@@ -179,17 +207,34 @@ export class Dispatcher implements Engine {
           }
           return { kind: 'trap', trap: error };
         }
-        if (!(error instanceof DroppedBlock)) throw error;
+        if (!(error instanceof DroppedBlock)) {
+          if (!this.checks.reads && BEYOND_MEMORY.test(String((error as Partial<Error>).message))) {
+            return { kind: 'trap', trap: pageFault(0xffffffff, false, false) };
+          }
+          throw error;
+        }
         state[EIP] = error.pc;
         this.current = undefined;
         continue;
       }
       const reason = state[EXIT]!;
-      if (reason === Exit.none) continue;
+      if (reason === Exit.none || state[FAULT_SIGNAL] !== 0) continue;
       state[EXIT] = Exit.none;
       if (reason === Exit.interrupt) return { kind: 'interrupt', vector: state[State.exitDetail >> 2]! };
       if (reason === Exit.sysenter) return { kind: 'sysenter' };
     }
+  }
+
+  private takeFault(): GuestTrap {
+    const { state } = this;
+    const signal = state[FAULT_SIGNAL]!;
+    state[FAULT_SIGNAL] = 0;
+    state[EXIT] = Exit.none;
+    this.current = undefined;
+    const address = state[State.faultAddress >> 2]! >>> 0;
+    const isMapped = (this.pages[address >>> PAGE_SHIFT]! & Page.mapped) !== 0;
+    const { errorCode } = pageFault(address, (state[State.faultCode >> 2]! & 2) !== 0, isMapped);
+    return new GuestTrap(Trap.pageFault, address, errorCode, signal);
   }
 
   /** Runs blocks until one leaves with a reason, or something is pending. */
@@ -252,6 +297,7 @@ export class Dispatcher implements Engine {
       state[CALL_DEPTH] = 0;
       const pc = supervised ? this.runSupervised(block, compiled) : compiled();
       state[EIP] = pc;
+      if (state[FAULT_SIGNAL] !== 0) return null;
       if (state[EXIT] !== 0) {
         if (state[EXIT] !== Exit.slow) return null;
         state[EXIT] = 0;
@@ -317,6 +363,7 @@ export class Dispatcher implements Engine {
       ended = instruction.declaration.options.ends === true;
     }
     if (!ended) operations.push(new Operation(this.goOn, at | 0, at | 0));
+    if (!this.checks.writes && this.isWritable(pc >>> 0, at)) this.setChecks(CHECK_WRITES);
     const block = new Block(pc | 0, at, operations, instructions);
     const last = instructions[instructions.length - 1]!;
     if (last.declaration.mnemonic === 'jmp' && last.declaration.encoding === 'FF /4') block.targets = [];
@@ -324,6 +371,13 @@ export class Dispatcher implements Engine {
     this.statistics.blocks++;
     this.options.onBlock?.(instructions);
     return block;
+  }
+
+  /** May the guest write to the page of an instruction? */
+  private isWritable(start: number, end: number): boolean {
+    const { pages } = this;
+    const last = (end - 1) >>> PAGE_SHIFT;
+    return ((pages[start >>> PAGE_SHIFT]! | pages[last]!) & (Page.write | Page.code)) !== 0;
   }
 
   /** Decodes one instruction; throws the guest's #UD, #GP or page fault. */

@@ -13,6 +13,7 @@ export type {
   EngineKind,
   EngineOptions,
   EngineStatistics,
+  MemoryMode,
 } from './engine.js';
 
 /** Makes an engine for one guest thread. It takes over `memory.onCodeWrite`. */

@@ -31,6 +31,9 @@ export class LockstepDifference extends Error {}
 export class LockstepDispatcher extends Dispatcher {
   protected override readonly supervised = true;
 
+  /** What is compared must not run on beyond a fault. */
+  override setMemoryMode(): void {}
+
   protected override runSupervised(block: Block, compiled: CompiledFunction): number {
     const { memory, cpu } = this;
     const before = cpu.u8.slice();

@@ -85,7 +85,8 @@ export class RegionCompiler implements Compiler {
       if (block.compiled !== null || this.dispatcher.cache.find(block.pc) !== block) continue;
       const { graph, liveness } = this.region(block);
       const name = this.nameOf(block.pc >>> 0);
-      if (!this.addToModule(block, graph, liveness, name)) sources.push({ block, source: emitRegion(graph, name) });
+      if (!this.addToModule(block, graph, liveness, name))
+        sources.push({ block, source: emitRegion(graph, name, this.dispatcher.checks) });
     }
     this.queue.length = 0;
     this.finishModule(started);
@@ -192,6 +193,7 @@ export class RegionCompiler implements Compiler {
     const looked = new Set<Block>();
     const liveness = removeDeadPuts(graph, {
       preciseFlags: this.options.preciseFlags === true,
+      checks: this.dispatcher.checks,
       liveAt: (address) => this.liveAt(address, looked),
     });
     for (const block of looked) cache.watchAll(block, entry);

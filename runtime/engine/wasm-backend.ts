@@ -60,6 +60,7 @@ export class WasmBackend {
     emitWasmRegion(this.module, graph, name, {
       liveness,
       ...(plan ? { x87: { plan, mode: { precision } } } : {}),
+      checks: this.dispatcher.checks,
       slotOf: (address) => this.slotOf(address),
     });
     this.pending.push({ block, name, readsFlags: (liveness.liveIn[0]! & FLAG_BITS) !== 0 });

@@ -50,6 +50,8 @@ const Table = {
   /** Thread ids by index, 0 where there is none. */
   threads: 64,
 } as const;
+/** For the handler of faults. */
+export const THREAD_TABLE = { count: Table.count, threads: Table.threads } as const;
 const TABLE_SIZE = 8192;
 /** Offsets in the block of one thread, which lie behind the table. */
 const Block = {

@@ -3,10 +3,19 @@
  * it, and answers what the engine comes back with: system calls, exceptions, signals. Everything happens synchronously in
  * the calling thread.
  */
-import { State, Trap } from '../../translator/state.js';
+import { Page } from '../../translator/pages.js';
+import {
+  PAGE_TABLE_ADDRESS,
+  State,
+  STATE_ADDRESS,
+  SIGNAL_BLOCK_ADDRESS,
+  STATE_SIZE,
+  Trap,
+} from '../../translator/state.js';
 import { CpuState } from '../cpu/cpu-state.js';
-import type { Engine } from '../engine/engine.js';
+import type { Engine, MemoryMode } from '../engine/engine.js';
 import { HostBuffer, hostProcessId, hostReadAll } from '../host/buffer.js';
+import { installFaultHandler } from '../host/fault-handler.js';
 import { addressOf, syscall } from '../host/libc.js';
 import { loadProgram } from '../loader/load.js';
 import { closeExecutable, type Executable, openExecutable } from '../loader/program-file.js';
@@ -40,6 +49,11 @@ export interface ProcessOptions {
   /** Makes the engine that executes the process's code. */
   createEngine: (process: LinuxProcess) => Engine;
   strace?: StraceWriter;
+  /**
+   * Default: precise. Lazy installs a handler of the host's SIGSEGV and SIGBUS for good, and a guest that writes where it
+   * may not can damage its own emulation: not for guests that are to be kept from anything.
+   */
+  memory?: MemoryMode;
   /** CPUID 1's edx for AT_HWCAP. */
   hardwareCapabilities?: number;
   /** Random bytes for AT_RANDOM: the host's unless given. */
@@ -110,6 +124,27 @@ export class LinuxProcess {
     this.strace = options.strace;
     this.engine = options.createEngine(this);
     this.mappings.onUnmapped = (firstPage, count) => this.engine.invalidatePages(firstPage, count);
+    if (options.memory === 'lazy') this.useHostFaults();
+  }
+
+  /** Lets the host find faults in guest memory for generated code, until somebody must know the exact state at them. */
+  private useHostFaults(): void {
+    const { hostBase, mappings, signals, engine } = this;
+    installFaultHandler({
+      base: hostBase,
+      pageTable: hostBase + PAGE_TABLE_ADDRESS,
+      readable: Page.read,
+      states: hostBase + STATE_ADDRESS,
+      stateSize: STATE_SIZE,
+      threadTable: hostBase + SIGNAL_BLOCK_ADDRESS,
+      pending: State.pending,
+      signal: State.faultSignal,
+      address: State.faultAddress,
+      code: State.faultCode,
+    });
+    const usePreciseMemory = (): void => engine.setMemoryMode('precise');
+    mappings.onUnusual = usePreciseMemory;
+    signals.onFaultHandler = usePreciseMemory;
   }
 
   /** Threads' ids are the host's; the guest's first thread is the process's. */
@@ -167,6 +202,7 @@ export class LinuxProcess {
     // A signal that came meanwhile is still noted, though the word that tells of it is gone.
     this.cpu.i32[State.pending >> 2] = 1;
     this.symbols.clear();
+    this.engine.setMemoryMode(this.options.memory ?? 'precise');
     try {
       const ids = {
         userId: syscall(Host.getuid),
@@ -326,7 +362,13 @@ export class LinuxProcess {
     if (trap.vector === Trap.pageFault) {
       const write = (trap.errorCode & 2) !== 0;
       const fetch = (trap.errorCode & 16) !== 0;
-      if (!(trap.errorCode & 1)) {
+      if (trap.hostSignal !== 0) {
+        // Nothing can be put right: the access was made elsewhere.
+        if (trap.hostSignal === Signal.SIGBUS) {
+          Object.assign(fault, { signal: Signal.SIGBUS, code: SignalCode.BUS_ADRERR });
+          thread.errorCode &= ~1;
+        }
+      } else if (!(trap.errorCode & 1)) {
         if (mappings.growDown(trap.address)) return;
       } else {
         const region = mappings.regions.at(trap.address);

@@ -6,8 +6,8 @@
  * The host side never has a hole: what the guest has not mapped is PROT_NONE, so that a stray access faults and no other
  * thread of this process is ever given such an address. Host pages are never executable, and executable ones are readable.
  */
-import { GUEST_LIMIT } from '../../translator/state.js';
-import { Page, PAGE_SHIFT, PAGE_SIZE } from '../../translator/pages.js';
+import { EMULATOR_END, GUEST_LIMIT } from '../../translator/state.js';
+import { LOWEST_MAPPING, Page, PAGE_SHIFT, PAGE_SIZE } from '../../translator/pages.js';
 import { HostBuffer, hostProcessId, hostStat } from '../host/buffer.js';
 import { errno, madvise, mmap, mprotect, syscall } from '../host/libc.js';
 import { Errno } from '../linux/constants/errno.js';
@@ -59,6 +59,8 @@ export const MAPPINGS_WORDS = Word.count;
 export class Mappings {
   /** Called before translated code in these pages goes away or may no longer be executed. */
   onUnmapped: (firstPage: number, pageCount: number) => void = () => undefined;
+  /** Called before the first mapping that code which tests no access cannot serve: in the lowest pages, or one that grows. */
+  onUnusual: () => void = () => undefined;
   /** Called after part of a file (host descriptor, offset in bytes) was mapped executable. */
   onCodeMapped: ((start: number, length: number, fd: number, offset: number) => void) | undefined;
   /** Two `struct iovec` and one byte. */
@@ -74,7 +76,9 @@ export class Mappings {
     readonly regions = new RegionList(),
     private readonly words: Uint32Array = new Uint32Array(MAPPINGS_WORDS),
   ) {
-    if (this.generation === 0) this.reset();
+    if (this.generation > 0) return;
+    this.reset();
+    this.reserve(EMULATOR_END, 0x100000000 - EMULATOR_END);
   }
 
   /** Programs without PT_GNU_STACK: whatever is mapped readable is executable (READ_IMPLIES_EXEC). */
@@ -129,6 +133,7 @@ export class Mappings {
     if (flags & MapFlag.MAP_FIXED_NOREPLACE) flags |= MapFlag.MAP_FIXED;
     const start = this.chooseAddress(address >>> 0, length, flags);
     if (start < 0) return start;
+    if (flags & MapFlag.MAP_GROWSDOWN) this.onUnusual();
     if (this.readImpliesExec && protection & PROT_READ) protection |= PROT_EXEC;
     protection &= PROT_ALL;
 
@@ -542,6 +547,7 @@ export class Mappings {
   }
 
   private setPages(start: number, length: number, bits: number): void {
+    if (start < LOWEST_MAPPING && bits !== 0) this.onUnusual();
     this.dropCode(start, length);
     const first = start / PAGE_SIZE;
     this.memory.pages.fill(bits, first, first + length / PAGE_SIZE);

@@ -15,6 +15,8 @@ export class GuestTrap {
     readonly address = 0,
     /** Page fault: bit 0 = the page was mapped, bit 1 = write, bit 4 = instruction fetch (Intel SDM 3, 4.7). */
     readonly errorCode = 0,
+    /** Page fault that the host's kernel found: its signal (SIGSEGV or SIGBUS). The registers may be those of a later moment. */
+    readonly hostSignal = 0,
   ) {}
 }
 

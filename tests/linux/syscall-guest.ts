@@ -9,6 +9,7 @@ const idle: Engine = {
   run: () => ({ kind: 'poll' }),
   invalidateAll: () => undefined,
   invalidatePages: () => undefined,
+  setMemoryMode: () => undefined,
   statistics: {} as Engine['statistics'],
 };
 

@@ -24,6 +24,28 @@ const FAULTS =
   'null-read null-write read-only divide-zero divide-overflow ud2 jump-nowhere jump-data kernel-address int3 int-41 hlt cli ' +
   'stack abort kill term none';
 
+/** Kinds of `hot-faults`, and what kills the guest: the signal and the address in the line that tells of it. */
+export const HOT_FAULTS: readonly (readonly [kind: string, signal?: string, address?: RegExp])[] = [
+  ['null-read', 'SIGSEGV', /0x00000000 not mapped \(read\)/],
+  ['null-write', 'SIGSEGV', /0x00000010 not mapped \(write\)/],
+  ['read-only', 'SIGSEGV', /0x0804\w{4} not accessible \(write\)/],
+  ['no-access', 'SIGSEGV', /0x\w{5}008 not accessible \(write\)/],
+  ['shared-file', 'SIGSEGV', /0x\w{5}008 not accessible \(write\)/],
+  ['change', 'SIGSEGV', /0x00000020 not mapped/],
+  ['unused-read', 'SIGSEGV', /0x00000040 not mapped \(read\)/],
+  ['double', 'SIGSEGV', /0x00000080 not mapped \(read\)/],
+  ['string', 'SIGSEGV', /0x00000100 not mapped \(write\)/],
+  ['top', 'SIGSEGV', /0xfffffff\w not mapped \(read\)/],
+  ['kernel-address', 'SIGSEGV', /0xffffe000 not mapped \(read\)/],
+  ['beyond-file', 'SIGBUS', /0x\w{5}00c not mapped \(write\)/],
+  ['jump', 'SIGSEGV', /0x00002000 not mapped \(execute\)/],
+  ['system-call', 'SIGSEGV', /0x00000000 not mapped \(read\)/],
+  ['fork'],
+  ['grows-down'],
+  ['handler'],
+  ['longjmp'],
+];
+
 const guest = (name: string, args = '', more: Partial<GuestCase> = {}): GuestCase => ({
   guest: name,
   arguments: args === '' ? [] : args.split(' '),
@@ -55,6 +77,7 @@ export const GUEST_CASES: readonly GuestCase[] = [
   guest('processes'),
   guest('signals'),
   ...FAULTS.split(' ').map((kind) => guest('faults', kind)),
+  ...HOT_FAULTS.map(([kind]) => guest('hot-faults', kind)),
   guest('dynamic', 'pear apple fig', { dynamic: true }),
   // The benchmarks, short enough for an interpreter.
   guest('bench/sieve', '1'),

@@ -22,7 +22,9 @@ import {
 } from '../ir/ir.js';
 import { argumentBytes, BRIDGE_TYPE_BYTES, type BridgeType } from '../bridge.js';
 import { pureOperations, type PureOperation } from '../ir/ops.js';
+import { CHECK_ALL, withoutProbes, type AccessChecks } from '../ir/access-checks.js';
 import { Page } from '../pages.js';
+import { State } from '../state.js';
 
 type Saved = Extract<Value, { at: number }>;
 
@@ -34,6 +36,8 @@ export interface Target {
   leave(pc: number, vector: number): string;
   /** Checked accesses are calls that throw (handlers), not tests (regions). */
   readonly throwing: boolean;
+  /** What is tested where accesses are not calls; default: all. */
+  readonly checks?: AccessChecks;
   /** Variables to write back before, and read again after, a helper that works on the whole state. */
   readonly writeBack: readonly Variable[];
   readonly reload: readonly Variable[];
@@ -50,11 +54,14 @@ export class JavaScriptEmitter {
   private holders = new Map<Variable, Value>();
   private saved: Saved[] = [];
   private position = 0;
+  private readonly checks: AccessChecks;
 
   constructor(
     private readonly target: Target,
     private temporaries = 0,
-  ) {}
+  ) {
+    this.checks = target.checks ?? CHECK_ALL;
+  }
 
   get temporaryCount(): number {
     return this.temporaries;
@@ -65,7 +72,8 @@ export class JavaScriptEmitter {
   }
 
   /** Emits a block's statements up to its terminator, which is the caller's to write with `condition` and `integer`. */
-  block(statements: readonly Statement[]): Terminator | undefined {
+  block(all: readonly Statement[]): Terminator | undefined {
+    const statements = this.checks.writes ? all : withoutProbes(all);
     countUses(statements);
     this.names.clear();
     this.holders.clear();
@@ -296,7 +304,7 @@ export class JavaScriptEmitter {
       if (this.target.throwing) {
         const pages = `${page(base, 0)} & ${page(base, bytes - 1)}`;
         this.line(`if ((${pages} & ${Page.read}) === 0) readFault(${base}, ${bytes});`);
-      } else this.check(base, bytes, Page.read);
+      } else this.test(base, bytes, Page.read);
     }
     let offset = 0;
     const args = call.parameters.flatMap((type) => {
@@ -371,8 +379,12 @@ export class JavaScriptEmitter {
 
   // Memory --------------------------------------------------------------------------------------------------------------
 
-  /** A test that leaves the region unless all of [address, address + size) has the permission. */
   private check(address: string, size: number, permission: number): void {
+    if (permission === Page.write ? this.checks.writes : this.checks.reads) this.test(address, size, permission);
+  }
+
+  /** A test that leaves the region unless all of [address, address + size) has the permission. */
+  private test(address: string, size: number, permission: number): void {
     const pages = size === 1 ? page(address, 0) : `${page(address, 0)} & ${page(address, size - 1)}`;
     this.line(`if ((${pages} & ${permission}) === 0) ${this.target.leave(this.pc, 14)}`);
   }
@@ -387,7 +399,10 @@ export class JavaScriptEmitter {
     }
     const address = this.repeatable(statement.address);
     this.check(address, size, statement.forWrite ? Page.write : Page.read);
-    if (result.uses === 0) return;
+    if (result.uses === 0) {
+      if (!this.checks.reads) this.line(`S[${State.discarded >> 2}] = ${memoryRead(address, size)};`);
+      return;
+    }
     result.uses++;
     this.name(result, memoryRead(address, size));
   }

@@ -13,6 +13,7 @@ import {
   type Variable,
 } from '../ir/ir.js';
 import { type RegionGraph } from '../region/graph.js';
+import type { AccessChecks } from '../ir/access-checks.js';
 import { isShortTransfer, structure, type StructureSink } from '../region/structure.js';
 import { Exit, State } from '../state.js';
 import { hex, JavaScriptEmitter, strip, type Target } from './javascript.js';
@@ -30,8 +31,8 @@ const MAXIMUM_CALL_DEPTH = 100;
 
 export const linkName = (address: number): string => `link_${(address >>> 0).toString(16)}`;
 
-export function emitRegion(graph: RegionGraph, name: string): RegionSource {
-  return new RegionEmitter(graph, name).emit();
+export function emitRegion(graph: RegionGraph, name: string, checks?: AccessChecks): RegionSource {
+  return new RegionEmitter(graph, name, checks).emit();
 }
 
 class RegionEmitter implements StructureSink {
@@ -45,6 +46,7 @@ class RegionEmitter implements StructureSink {
   constructor(
     private readonly graph: RegionGraph,
     private readonly name: string,
+    checks: AccessChecks | undefined,
   ) {
     const { dirty, used } = variablesOf(graph);
     this.dirty = dirty;
@@ -56,6 +58,7 @@ class RegionEmitter implements StructureSink {
         return `{ pc = ${pc | 0}; break slow; }`;
       },
       throwing: false,
+      ...(checks && { checks }),
       writeBack: dirty,
       reload: used,
     };

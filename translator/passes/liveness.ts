@@ -5,7 +5,6 @@
  */
 import {
   argumentsOf,
-  canExit,
   FLAG_VARIABLES,
   operandsOf,
   VARIABLE_NAMES,
@@ -13,6 +12,7 @@ import {
   type Value,
   type Variable,
 } from '../ir/ir.js';
+import { CHECK_ALL, canLeave, type AccessChecks } from '../ir/access-checks.js';
 import { internalTargets, type RegionGraph, type RegionNode } from '../region/graph.js';
 
 const BIT = new Map<Variable, number>(VARIABLE_NAMES.map((name, index) => [name, 1 << index]));
@@ -49,6 +49,8 @@ export interface LivenessOptions {
   readonly preciseFlags: boolean;
   /** Variables that code outside may read at a guest address, as bits by `VARIABLE_NAMES`; all where unknown. */
   readonly liveAt?: (address: number) => number;
+  /** Accesses that are not tested do not leave. Default: all are. */
+  readonly checks?: AccessChecks;
 }
 
 const LETTERS: Record<string, Variable> = { o: 'of', s: 'sr', z: 'zr', a: 'af', p: 'pr', c: 'cf', d: 'df' };
@@ -87,7 +89,7 @@ function walk(
   statements: readonly Statement[],
   reads: readonly StatementReads[],
   live: Live,
-  preciseFlags: boolean,
+  { preciseFlags, checks = CHECK_ALL }: LivenessOptions,
   onDead?: (index: number) => void,
 ): Live {
   let { code, guest } = live;
@@ -112,7 +114,7 @@ function walk(
         guest &= ~bitOf(variable);
       }
     } else if (statement.kind === 'instruction') guest |= instruction;
-    if (canExit(statement)) code |= preciseFlags ? ALL : (ALL & ~FLAGS) | guest | instruction;
+    if (canLeave(statement, checks)) code |= preciseFlags ? ALL : (ALL & ~FLAGS) | guest | instruction;
     for (const { at, bit } of operands) read[at]! |= bit;
     code |= read[index]!;
   }
@@ -148,7 +150,7 @@ export function removeDeadPuts(graph: RegionGraph, options: LivenessOptions): Li
   for (let changed = true; changed;) {
     changed = false;
     for (let number = graph.nodes.length - 1; number >= 0; number--) {
-      const live = walk(graph.nodes[number]!.ir.statements, reads[number]!, liveOut(number), preciseFlags);
+      const live = walk(graph.nodes[number]!.ir.statements, reads[number]!, liveOut(number), options);
       const known = liveIn[number]!;
       if (live.code !== known.code || live.guest !== known.guest) {
         liveIn[number] = live;
@@ -158,7 +160,7 @@ export function removeDeadPuts(graph: RegionGraph, options: LivenessOptions): Li
   }
   graph.nodes.forEach((node, number) => {
     const { statements } = node.ir;
-    walk(statements, reads[number]!, liveOut(number), preciseFlags, (index) => {
+    walk(statements, reads[number]!, liveOut(number), options, (index) => {
       statements[index] = { kind: 'removed' };
     });
   });

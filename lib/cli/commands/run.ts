@@ -40,6 +40,7 @@ export function run(options: RunOptions, atEnd?: () => void): never {
         ...(bridges ? { bridges } : {}),
       });
     },
+    memory: options.memory,
     hardwareCapabilities: hardwareCapabilities(cpuModel(model)),
     ...(sysroot === undefined ? {} : { sysroot }),
     ...(random ? { random } : {}),

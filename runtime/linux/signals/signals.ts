@@ -42,6 +42,7 @@ export interface InterruptedCall {
 /** Signals that are raised by instructions: the host's own handlers for them belong to V8 and stay. */
 const SYNCHRONOUS: readonly number[] = [Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGFPE, Signal.SIGILL, Signal.SIGTRAP];
 const SYNCHRONOUS_MASK = SYNCHRONOUS.reduce((mask, signal) => mask | signalBit(signal), 0n);
+const FAULT_SIGNALS: ReadonlySet<number> = new Set([Signal.SIGSEGV, Signal.SIGBUS]);
 const UNBLOCKABLE = signalBit(Signal.SIGKILL) | signalBit(Signal.SIGSTOP);
 const HOST_FLAGS = ActionFlag.SA_NOCLDSTOP | ActionFlag.SA_NOCLDWAIT;
 
@@ -52,6 +53,8 @@ export class Signals {
   private queue: Uint8Array[] = [];
   /** Told when the guest dies of a signal: the signal and, for faults, their `siginfo_t`. */
   onDeath: (signal: number, info: Uint8Array) => void = () => undefined;
+  /** Told when the guest installs a handler for faults in memory: their exact state matters from now on. */
+  onFaultHandler: () => void = () => undefined;
   /** Told of every signal that is delivered, before it acts. */
   onDelivery: ((info: Uint8Array) => void) | undefined;
 
@@ -93,6 +96,7 @@ export class Signals {
     // What waits is forgotten when it is ignored from now on (kernel/signal.c, do_sigaction).
     const ignores = action.handler === SIG_IGN || (action.handler === SIG_DFL && defaultAction(signal) === 'ignore');
     if (ignores) this.queue = this.queue.filter((info) => infoNumber(info) !== signal);
+    if (FAULT_SIGNALS.has(signal) && action.handler !== SIG_IGN && action.handler !== SIG_DFL) this.onFaultHandler();
     this.updateHost(signal);
   }
 

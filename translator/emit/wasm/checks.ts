@@ -3,6 +3,7 @@
  * of them. A check that fails for the sake of a later access costs time only: the interpreter goes on instruction by
  * instruction.
  */
+import { canLeave, isInlineCopy, type AccessChecks } from '../../ir/access-checks.js';
 import type { Statement, Value } from '../../ir/ir.js';
 
 interface Access {
@@ -13,12 +14,6 @@ interface Access {
   readonly write: boolean;
 }
 export type CheckedRange = Access;
-
-const LARGEST_INLINE_COPY = 16;
-/** Other copies are made, and checked, by a helper. */
-export function isInlineCopy({ bytes, slot }: Extract<Statement, { kind: 'copyIn' | 'copyOut' }>): boolean {
-  return bytes <= LARGEST_INLINE_COPY && slot.op === 'const';
-}
 
 /** Accesses further apart could have a page between them that nobody looks at. */
 const MAXIMUM_SPAN = 4096;
@@ -31,7 +26,8 @@ function access(address: Value, bytes: number, write: boolean): Access {
   return { base: address, low: 0, high: bytes, write };
 }
 
-function accessOf(statement: Statement): Access | undefined {
+function accessOf(statement: Statement, checks: AccessChecks): Access | undefined {
+  if (!canLeave(statement, checks)) return undefined;
   switch (statement.kind) {
     case 'load':
       return access(statement.address, statement.size, statement.forWrite === true);
@@ -50,14 +46,14 @@ function accessOf(statement: Statement): Access | undefined {
 }
 
 /** The ranges to be checked, by the index of the statement before which. */
-export function planChecks(statements: readonly Statement[]): Map<number, CheckedRange> {
+export function planChecks(statements: readonly Statement[], checks: AccessChecks): Map<number, CheckedRange> {
   const plan = new Map<number, CheckedRange>();
   let checked: CheckedRange[] = [];
   statements.forEach((statement, position) => {
     if (mayChangePermissions(statement)) checked = [];
-    const wanted = accessOf(statement);
+    const wanted = accessOf(statement, checks);
     if (!wanted || checked.some((range) => covers(range, wanted))) return;
-    const range = widened(wanted, statements, position);
+    const range = widened(wanted, statements, position, checks);
     checked.push(range);
     plan.set(position, range);
   });
@@ -71,13 +67,18 @@ function covers(range: CheckedRange, wanted: Access): boolean {
 }
 
 /** The access together with those of the same base that follow. */
-function widened(first: Access, statements: readonly Statement[], position: number): CheckedRange {
+function widened(
+  first: Access,
+  statements: readonly Statement[],
+  position: number,
+  checks: AccessChecks,
+): CheckedRange {
   const { base } = first;
   let { low, high, write } = first;
   for (let at = position + 1; at < statements.length && base.op !== 'const'; at++) {
     const statement = statements[at]!;
     if (mayChangePermissions(statement)) break;
-    const next = accessOf(statement);
+    const next = accessOf(statement, checks);
     if (next?.base !== base) continue;
     const [lower, higher] = [Math.min(low, next.low), Math.max(high, next.high)];
     if (higher - lower > MAXIMUM_SPAN) continue;

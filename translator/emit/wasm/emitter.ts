@@ -16,10 +16,11 @@ import {
   type Variable,
 } from '../../ir/ir.js';
 import { argumentBytes, BRIDGE_TYPE_BYTES } from '../../bridge.js';
+import { canLeave, CHECK_ALL, isInlineCopy, type AccessChecks } from '../../ir/access-checks.js';
 import { pureOperations, type PureOperation, type WasmOperands } from '../../ir/ops.js';
-import { Page, PAGE_SHIFT } from '../../pages.js';
+import { LOWEST_MAPPING, Page, PAGE_SHIFT } from '../../pages.js';
 import { PAGE_TABLE_ADDRESS } from '../../state.js';
-import { isInlineCopy, planChecks, type CheckedRange } from './checks.js';
+import { planChecks, type CheckedRange } from './checks.js';
 import type { ModuleBuilder } from './module.js';
 import type { PlainOpcode, ValueType } from './opcodes.js';
 import { simdLowerings } from './simd.js';
@@ -34,6 +35,8 @@ export interface WasmTarget {
   local(variable: Variable): number;
   /** Leaves the function because a check at guest address `pc` failed. */
   leave(pc: number): void;
+  /** What is tested before it is accessed; default: all. */
+  readonly accessChecks?: AccessChecks;
   /** Variables to write back before, and read again after, a helper that works on the whole state. */
   readonly writeBack: readonly Variable[];
   readonly reload: readonly Variable[];
@@ -72,6 +75,7 @@ export class WasmEmitter {
   /** Flags that are not computed yet: often only ways out of the region want them. */
   private deferred = new Map<Variable, Value>();
   private checks: ReadonlyMap<number, CheckedRange> = new Map();
+  private readonly accessChecks: AccessChecks;
   /** Locals of each type for values of a block; `used` counts those taken in this block. */
   private readonly pools: Partial<Record<ValueType, { locals: number[]; used: number }>> = {};
 
@@ -79,7 +83,9 @@ export class WasmEmitter {
     readonly w: FunctionWriter,
     private readonly module: ModuleBuilder,
     private readonly target: WasmTarget,
-  ) {}
+  ) {
+    this.accessChecks = target.accessChecks ?? CHECK_ALL;
+  }
 
   /** Emits the statements of a region's node up to its terminator, which is the caller's to write. */
   block(statements: readonly Statement[], node: number): Terminator | undefined {
@@ -92,7 +98,7 @@ export class WasmEmitter {
     this.saved = [];
     for (const pool of Object.values(this.pools)) pool.used = 0;
     this.statements = statements;
-    this.checks = planChecks(statements);
+    this.checks = planChecks(statements, this.accessChecks);
     for (const { base } of this.checks.values()) base.uses++;
     const seen = new Set<Value>();
     const collect = (value: Value): void => {
@@ -288,17 +294,23 @@ export class WasmEmitter {
         else this.put(statement.variable, statement.value);
         return;
       case 'load': {
-        const address = this.repeatable(statement.address);
-        this.check();
-        if (statement.result.uses === 0) return;
-        address();
-        w.memory(LOAD[statement.size]);
-        this.nameResult(statement.result);
+        if (canLeave(statement, this.accessChecks)) {
+          const address = this.repeatable(statement.address);
+          this.check();
+          if (statement.result.uses === 0) return;
+          address();
+          w.memory(LOAD[statement.size]);
+        } else {
+          const { push, offset } = this.untestedAddress(statement.address);
+          push();
+          w.memory(LOAD[statement.size], offset);
+        }
+        if (statement.result.uses === 0) w.op('drop');
+        else this.nameResult(statement.result);
         return;
       }
       case 'store': {
-        if (statement.checked) this.push(statement.address);
-        else {
+        if (canLeave(statement, this.accessChecks)) {
           const address = this.repeatable(statement.address);
           const value = this.repeatable(statement.value);
           this.check();
@@ -307,8 +319,11 @@ export class WasmEmitter {
           w.memory(STORE[statement.size]);
           return;
         }
-        this.push(statement.value);
-        w.memory(STORE[statement.size]);
+        const { push, offset } = this.untestedAddress(statement.address);
+        const value = this.repeatable(statement.value);
+        push();
+        value();
+        w.memory(STORE[statement.size], offset);
         return;
       }
       case 'probe':
@@ -556,6 +571,23 @@ export class WasmEmitter {
     w.close();
   }
 
+  /**
+   * An address that is not tested, as `repeatable`, with a constant to be added as the access's offset. Where the sum is above
+   * 4 GiB, the processor's would be in the guest's lowest pages, where nothing is mapped (`LOWEST_MAPPING`).
+   */
+  private untestedAddress(value: Value): { push: () => void; offset: number } {
+    if (value.op === 'add' && !this.accessChecks.reads && !this.names.has(value)) {
+      const [base, distance] = value.args as [Value, Value];
+      if (distance.op === 'const' && distance.value >= 0 && distance.value < LOWEST_MAPPING) {
+        value.uses--;
+        // The sum is still to be computed for somebody else.
+        if (value.uses > 0) base.uses++;
+        return { push: this.repeatable(base), offset: distance.value };
+      }
+    }
+    return { push: this.repeatable(value), offset: 0 };
+  }
+
   /** Pushes the page table's byte for an address. */
   private pushPage(base: () => void, offset: number): void {
     const { w } = this;
@@ -584,7 +616,10 @@ export class WasmEmitter {
       w.close();
       return;
     }
-    const address = this.repeatable(statement.address);
+    const isTested = canLeave(statement, this.accessChecks);
+    const { push: address, offset } = isTested
+      ? { push: this.repeatable(statement.address), offset: 0 }
+      : this.untestedAddress(statement.address);
     this.check();
     const place = (slot as { value: number }).value;
     const zeros =
@@ -592,7 +627,7 @@ export class WasmEmitter {
     if (zeros > 0) {
       w.state();
       address();
-      w.memory(bytes === 4 ? 'v128.load32_zero' : 'v128.load64_zero');
+      w.memory(bytes === 4 ? 'v128.load32_zero' : 'v128.load64_zero', offset);
       w.memory('v128.store', place);
       this.position += zeros;
       return;
@@ -600,13 +635,13 @@ export class WasmEmitter {
     let done = 0;
     for (const piece of COPIES) {
       for (; bytes - done >= piece.bytes; done += piece.bytes) {
-        // The check made sure that the address does not wrap within the access, so that the offset may carry it.
+        // The address does not wrap within the access (or it faults), so that the offset may carry it.
         if (into) w.state();
         else address();
         if (into) address();
         else w.state();
-        w.memory(piece.load, into ? done : place + done);
-        w.memory(piece.store, into ? place + done : done);
+        w.memory(piece.load, into ? offset + done : place + done);
+        w.memory(piece.store, into ? place + done : offset + done);
       }
     }
   }

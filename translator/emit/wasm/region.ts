@@ -3,6 +3,7 @@
  * registers are written back. `abi.ts` tells what it is given and gives; `exit` in the CPU state says why it was left where it
  * was not an ordinary transfer.
  */
+import type { AccessChecks } from '../../ir/access-checks.js';
 import { VARIABLE_NAMES, type Terminator, type Value, type Variable } from '../../ir/ir.js';
 import { bitOf, FLAG_BITS, type Liveness } from '../../passes/liveness.js';
 import type { X87Plan } from '../../passes/x87-stack.js';
@@ -42,6 +43,8 @@ export interface WasmRegionOptions {
   readonly liveness: Liveness;
   /** Where the region's x87 registers can be in locals. */
   readonly x87?: { readonly plan: X87Plan; readonly mode: X87Mode };
+  /** What is tested before it is accessed; default: all. */
+  readonly checks?: AccessChecks;
   /** The table slot that holds the region of a guest address, or what stands for it. */
   readonly slotOf: (address: number) => number;
 }
@@ -99,6 +102,7 @@ class RegionEmitter implements StructureSink {
         this.w.i32(pc);
         this.leaveBy(SLOW);
       },
+      ...(options.checks && { accessChecks: options.checks }),
       writeBack: this.dirty,
       reload: [...this.cached, ...PASSED],
     });
