@@ -23,8 +23,11 @@ const SYS_SCHED_YIELD = 24;
 const EINTR = 4;
 const SA_SIGINFO = 4;
 const SA_RESTORER = 0x04000000;
+const SA_ONSTACK = 0x08000000;
 const SA_RESTART = 0x10000000;
 const SIG_SETMASK = 2;
+/** si_code in siginfo_t. */
+const INFO_CODE = 8;
 /** uc_mcontext.gregs[REG_RIP] in the host's ucontext. */
 const UCONTEXT_RIP = 168;
 /** uc_sigmask in the host's ucontext. */
@@ -171,6 +174,8 @@ export class HostSignals {
     }
     const limit = performance.now() + QUIET_MILLISECONDS;
     while (this.table.getInt32(Table.quiet, true) < asked && performance.now() < limit) syscall(SYS_SCHED_YIELD);
+    // A thread that was given no time yet finds the handler still there, and counts itself.
+    if (this.table.getInt32(Table.quiet, true) < asked) return;
     this.table.setInt32(Table.quieting, 0, true);
     this.release(KICK_SIGNAL, 0);
   }
@@ -211,6 +216,18 @@ export class HostSignals {
   /** Has a signal noted by the handler. `flags`: SA_NOCLDSTOP and SA_NOCLDWAIT. 0 or a negated error number. */
   catch(signal: number, flags: number): number {
     return this.setAction(signal, this.handler, flags | SA_SIGINFO);
+  }
+
+  /**
+   * Has a signal noted when a process sent it; when an instruction raised it, it goes to the handler that was there before
+   * (V8's, or the one for faults in guest memory), or has its default action.
+   */
+  catchSent(signal: number): void {
+    const { view, address } = this.scratch;
+    syscall(SYS_RT_SIGACTION, signal, 0, address, 8);
+    const code = sentSignalCode(this.handler, Number(view.getBigUint64(0, true)));
+    const handler = placeCode(code.assemble());
+    this.setAction(signal, handler, SA_SIGINFO | SA_ONSTACK);
   }
 
   /** Gives a signal back to the kernel: 0 = SIG_DFL, 1 = SIG_IGN. */
@@ -356,6 +373,38 @@ function handlerCode({ base, table, pending, pendingStride }: SignalMemory): Uin
       .emit(0xc3) // ret
       .assemble()
   );
+}
+
+/** The handler of a signal that instructions raise as well; all registers are as the kernel has set them when it goes on elsewhere. */
+function sentSignalCode(noting: number, previous: number): CodeBytes {
+  const code = new CodeBytes()
+    .emit(0x83, 0x7e, INFO_CODE, 0x00) // cmp dword [rsi + si_code], 0
+    .emit(0x0f, 0x8f) // jg raised
+    .displacement('raised')
+    .emit(0x48, 0xb8) // mov rax, noting
+    .i64(noting)
+    .emit(0xff, 0xe0) // jmp rax
+    .label('raised');
+  const SIG_IGN = 1;
+  if (previous > SIG_IGN) {
+    return code
+      .emit(0x48, 0xb8) // mov rax, previous
+      .i64(previous)
+      .emit(0xff, 0xe0); // jmp rax
+  }
+  // The default action: when this returns, the instruction raises it again.
+  return code
+    .emit(0x48, 0x8d, 0x35) // lea rsi, [default]
+    .displacement('default')
+    .emit(0x31, 0xd2) // xor edx, edx
+    .emit(0x41, 0xba) // mov r10d, 8
+    .i32(8)
+    .emit(0xb8) // mov eax, SYS_rt_sigaction
+    .i32(SYS_RT_SIGACTION)
+    .emit(0x0f, 0x05) // syscall
+    .emit(0xc3) // ret
+    .label('default')
+    .emit(...new Array<number>(32).fill(0));
 }
 
 function safeSyscallCode(pending: number): CodeBytes {

@@ -3,13 +3,14 @@
  * the emulator can neither be seen nor closed by the guest. The close-on-exec flag is kept by the host descriptor.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { HostBuffer } from '../host/buffer.js';
 import { syscall } from '../host/libc.js';
 import { Errno } from './constants/errno.js';
 import { Host } from './constants/host-syscalls.js';
 
 /** Entries of the table; RLIMIT_NOFILE cannot be more. */
 const CAPACITY = 1 << 16;
-export const FILE_TABLE_WORDS = CAPACITY + 1;
+export const FILE_TABLE_WORDS = CAPACITY + 2;
 /** `AT_FDCWD` (uapi/linux/fcntl.h). */
 export const AT_FDCWD = -100;
 
@@ -25,8 +26,8 @@ const RLIMIT_NOFILE = 7;
 
 /** What the emulator keeps about an open directory. Descriptors made by `dup` share it. */
 export interface DirectoryState {
-  /** Whether it is `/proc/self/fd`, whose entries the emulator makes up; then the index of the next one. */
-  readonly madeUp: boolean;
+  /** What the entries are that the emulator makes up, for directories of /proc; then `position` is the index of the next one. */
+  readonly madeUp: 'descriptors' | 'threads' | false;
   position: number;
   /** Positions that do not fit into 31 bits; the guest has seen `COOKIE_BASE` + index instead. */
   readonly offsets: bigint[];
@@ -41,12 +42,20 @@ export const COOKIE_BASE = 0x40000000;
 export class FileTable {
   /** Directories that need to be remembered, by host descriptor. */
   readonly directories = new Map<number, DirectoryState>();
-  /** Host descriptor + 1 or 0, by the guest's number; behind them the soft limit + 1, 0 where it was not asked for yet. */
+  /** Host descriptor + 1 or 0, by the guest's number; behind them the soft and the hard limit + 1, 0 where not known yet. */
   private readonly entries: Int32Array;
 
   /** @param words `FILE_TABLE_WORDS` words that threads share, zeroed at first; else the table is this thread's own */
   constructor(words?: Int32Array) {
     this.entries = words ?? new Int32Array(FILE_TABLE_WORDS);
+  }
+
+  /** Hard RLIMIT_NOFILE of the guest; -1 where it has not set one. */
+  get hardLimit(): number {
+    return this.entries[CAPACITY + 1]! - 1;
+  }
+  set hardLimit(value: number) {
+    this.entries[CAPACITY + 1] = Math.min(value, CAPACITY) + 1;
   }
 
   private get softLimit(): number {
@@ -183,6 +192,11 @@ export class FileTable {
       if (host !== fd && !moved.has(host) && this.host(host) !== host) syscall(Host.fcntl, host, F_SETFD, FD_CLOEXEC);
     }
     for (let fd = 0; fd <= 2; fd++) if (this.host(fd) < 0) syscall(Host.close, fd);
+    const limits = new HostBuffer(128);
+    syscall(Host.prlimit64, 0, RLIMIT_NOFILE, 0, limits.address);
+    limits.view.setBigUint64(0, BigInt(this.limit), true);
+    if (this.hardLimit >= 0) limits.view.setBigUint64(8, BigInt(this.hardLimit), true);
+    syscall(Host.prlimit64, 0, RLIMIT_NOFILE, limits.address, 0);
   }
 
   private copyDirectory(from: number, to: number): void {

@@ -20,7 +20,7 @@ const ENTRY_SIZE = 8;
 let explained = false;
 
 /** 0 in the child, the child's id in the parent, or a negated error number. */
-export function forkProcess(process: LinuxProcess): number {
+export function forkProcess(process: LinuxProcess, exitSignal?: number): number {
   if (!canFork()) {
     if (!explained) {
       process.report('bridge86: the guest wants to fork, for which Node must be started with --single-threaded');
@@ -30,21 +30,21 @@ export function forkProcess(process: LinuxProcess): number {
   }
   // What is sent to the child before its handler knows the child's ids has to wait.
   process.signals.blockAll();
-  const pid = fork();
-  const error = pid < 0 ? errno() : 0;
+  const pid = fork(exitSignal);
+  const error = pid === -1 ? errno() : pid < 0 ? -pid : 0;
   if (pid === 0) process.becomeChild();
   process.signals.unblock();
   return error ? -error : pid;
 }
 
 /** As `forkProcess`; the parent comes back only when the child executes another program or ends. */
-export function vforkProcess(process: LinuxProcess): number {
+export function vforkProcess(process: LinuxProcess, exitSignal?: number): number {
   const buffer = new HostBuffer(128);
   const piped = syscall(Host.pipe2, buffer.address, O_CLOEXEC);
   if (piped < 0) return piped;
   const readEnd = buffer.view.getInt32(0, true);
   const writeEnd = buffer.view.getInt32(4, true);
-  const pid = forkProcess(process);
+  const pid = forkProcess(process, exitSignal);
   if (pid === 0) {
     hostClose(readEnd);
     process.releaseParent = () => {

@@ -40,6 +40,7 @@ import type { StraceWriter } from './strace.js';
 import { NO_RESULT } from './syscalls/declare.js';
 import { translatePath } from './syscalls/access.js';
 import { dispatchSyscall, pendingSyscall } from './syscalls/dispatch.js';
+import { isRestartable } from './syscalls/restart.js';
 import { GuestThread } from './thread.js';
 import { sharedUnsigned, sharedWords } from './threads/shared-state.js';
 
@@ -112,6 +113,7 @@ export class LinuxProcess {
     this.files = new FileTable(sharedWords(memory, 'files'));
     this.thread = new GuestThread(this.cpu);
     this.signals = new Signals(memory, this.thread, this.hostBase, new SignalActions(sharedWords(memory, 'actions')));
+    this.signals.guestDescriptor = (fd) => this.files.guest(fd);
     this.signals.onDeath = (signal, info) => this.reportDeath(signal, info);
     const { strace } = options;
     if (strace) {
@@ -150,6 +152,11 @@ export class LinuxProcess {
   /** Threads' ids are the host's; the guest's first thread is the process's. */
   get tid(): number {
     return syscall(Host.gettid);
+  }
+
+  /** The host's ids of the guest's threads: Node has more. */
+  threadIds(): number[] {
+    return [this.tid];
   }
 
   /**
@@ -312,7 +319,7 @@ export class LinuxProcess {
     if (result === NO_RESULT) return;
     cpu.i32[State.eax >> 2] = result;
     if (result === -Errno.EINTR && !this.end) {
-      const restartable = declaration?.interruption === 'restart';
+      const restartable = declaration !== undefined && isRestartable(this, declaration);
       this.finishWith(signals.deliver({ number, address, restartable }));
     }
   }

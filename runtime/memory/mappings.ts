@@ -8,10 +8,11 @@
  */
 import { EMULATOR_END, GUEST_LIMIT } from '../../translator/state.js';
 import { LOWEST_MAPPING, Page, PAGE_SHIFT, PAGE_SIZE } from '../../translator/pages.js';
-import { HostBuffer, hostProcessId, hostStat } from '../host/buffer.js';
+import { HostBuffer, hostProcessId, type HostStat, hostStat } from '../host/buffer.js';
 import { errno, madvise, mmap, mprotect, syscall } from '../host/libc.js';
 import { Errno } from '../linux/constants/errno.js';
 import { Advice, MapFlag, Protection, RemapFlag, SyncFlag } from '../linux/constants/memory.js';
+import { readHostMappings } from '../loader/symbols.js';
 import { type GuestMemory } from './guest-memory.js';
 import { type MappedFile, type Region, RegionList, type RegionName } from './region-list.js';
 
@@ -358,6 +359,12 @@ export class Mappings {
       host = syscall(HOST_MREMAP, from, oldLength, oldLength, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0);
       // Before Linux 5.13 only anonymous memory could leave its place mapped.
       if (host === -Errno.EINVAL) host = syscall(HOST_MREMAP, from, oldLength, newLength, MREMAP_MAYMOVE, 0);
+      if (host === -Errno.EFAULT && !source.file) {
+        // Memory that has grown in place is several mappings for the host.
+        const error = this.movePieces(source.start, oldLength, target);
+        if (error < 0) return error;
+        return this.finishMove(source, oldLength, target, newLength, keepOld);
+      }
       if (host < 0) {
         this.fillHole(source.start, oldLength);
         return host;
@@ -381,6 +388,27 @@ export class Mappings {
       return moved;
     }
     if (oldLength > 0 && source.start !== target && !keepOld) this.unmap(source.start, oldLength);
+    this.setPages(target, newLength, pageBits(source.protection));
+    this.regions.insert({ ...source, start: target, end: target + newLength });
+    return 0;
+  }
+
+  /** Moves anonymous private memory, halving what the host takes for several mappings. */
+  private movePieces(from: number, length: number, to: number): number {
+    const { MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP } = RemapFlag;
+    const flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    const result = syscall(HOST_MREMAP, this.hostBase + from, length, length, flags, this.hostBase + to);
+    if (result !== -Errno.EFAULT || length <= PAGE_SIZE) return Math.min(result, 0);
+    const half = Math.floor(length / PAGE_SIZE / 2) * PAGE_SIZE;
+    const error = this.movePieces(from, half, to);
+    return error < 0 ? error : this.movePieces(from + half, length - half, to + half);
+  }
+
+  private finishMove(source: Region, oldLength: number, target: number, newLength: number, keepOld: boolean): number {
+    const extra = newLength - oldLength;
+    const flags = MapFlag.MAP_PRIVATE | MapFlag.MAP_ANONYMOUS | MapFlag.MAP_FIXED;
+    if (extra > 0 && this.hostMap(target + oldLength, extra, source.protection, flags, -1, 0) < 0) return -errno();
+    if (!keepOld) this.unmap(source.start, oldLength);
     this.setPages(target, newLength, pageBits(source.protection));
     this.regions.insert({ ...source, start: target, end: target + newLength });
     return 0;
@@ -503,6 +531,40 @@ export class Mappings {
     view.setBigUint64(16, BigInt(this.hostBase + address), true);
     view.setBigUint64(24, 1n, true);
     return syscall(HOST_PROCESS_VM_READV, hostProcessId(), local, 1, local + 16, 1, 0) === 1;
+  }
+
+  /**
+   * After a file may have become shorter: its pages wholly beyond the end raise SIGBUS from now on. Which mappings are of that
+   * file, the host knows. Shared ones alone are looked for: who maps a file privately does not cut it off.
+   */
+  hideTruncated(fd: number): void {
+    const shared = this.sharedFiles();
+    if (shared.length === 0) return;
+    const stat = hostStat(fd);
+    if (typeof stat === 'number' || (stat.mode & S_IFMT) !== S_IFREG) return;
+    for (const region of shared) {
+      if (region.protection === 0) continue;
+      const length = region.end - region.start;
+      if (region.offset + length <= pageAlign(stat.size) || !this.isMappingOf(region.start, stat)) continue;
+      this.dropCode(region.start, length);
+      this.hideBeyondEnd(fd, region.start, length, region.offset);
+    }
+  }
+
+  get hasSharedFiles(): boolean {
+    return this.sharedFiles().length > 0;
+  }
+
+  private sharedFiles(): Region[] {
+    return [...this.regions.all].filter(({ file, shared }) => shared && file !== undefined);
+  }
+
+  private isMappingOf(start: number, { device, inode }: HostStat): boolean {
+    const mapping = readHostMappings(this.hostBase).find((one) => one.start <= start && start < one.end);
+    if (mapping?.inode !== String(inode)) return false;
+    const [major = 0, minor = 0] = mapping.device.split(':').map((part) => parseInt(part, 16));
+    // The halves as stat's st_dev has them (gnu_dev_makedev).
+    return device === BigInt(((major & 0xfff) << 8) | (minor & 0xff) | ((minor & 0xfff00) << 12));
   }
 
   // ---- host and page table -----------------------------------------------------------------------------------

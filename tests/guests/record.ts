@@ -5,10 +5,17 @@ import {
   type Expected,
   EXPECTED_FILE,
   GUEST_CASES,
+  inScratchDirectory,
   outputOf,
   runNatively,
   runsNatively,
 } from '../support/guest-cases.js';
+import {
+  PROCESS_PROGRAMS,
+  type RecordedSuite,
+  runSuiteProgramNatively,
+  SUITE_RECORD,
+} from '../support/process-suite.js';
 
 if (!(await runsNatively())) {
   console.error('This machine does not run i386 programs by itself: there is nothing to record.');
@@ -21,4 +28,10 @@ for (const test of GUEST_CASES) {
   expected[caseName(test)] = { status, signal, stdout: outputOf(outcome) };
 }
 writeFileSync(EXPECTED_FILE, `${JSON.stringify(expected, null, 1)}\n`);
+const suite: RecordedSuite = {};
+for (const program of PROCESS_PROGRAMS) {
+  const outcome = await inScratchDirectory((directory) => runSuiteProgramNatively(program, directory));
+  suite[program] = outcome.stdout.toString('latin1').trimEnd().split('\n');
+}
+writeFileSync(SUITE_RECORD, `${JSON.stringify(suite, null, 1)}\n`);
 console.log(`${Object.keys(expected).length} results recorded`);

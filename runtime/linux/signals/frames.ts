@@ -41,6 +41,8 @@ const Context = {
 
 /** `struct _fpstate_32`: an fsave image with status and magic behind it, then an fxsave image. */
 const FpState = { status: 108, fxImage: 112, size: 112 + 512 } as const;
+/** The half above the code segment's selector in an fsave image. */
+const SELECTOR_HIGH = 18;
 const FX_IMAGE_SIZE = 512;
 const FSAVE_SIZE = 108;
 
@@ -244,6 +246,8 @@ export class SignalFrames {
     const status = x87.fnstswValue();
     x87.fnsave108(image);
     u8.set(cpu.u8.subarray(image, image + FSAVE_SIZE), at);
+    // The kernel makes the image from fxsave's, which has no last opcode (convert_from_fxsr).
+    view.setUint16(at + SELECTOR_HIGH, 0, true);
     view.setUint16(at + FpState.status, status, true);
     this.clearFpState();
   }

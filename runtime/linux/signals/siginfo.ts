@@ -2,7 +2,7 @@
  * `siginfo_t`: the guest's 128 bytes, made from the host's or by the emulator itself (uapi/asm-generic/siginfo.h,
  * linux/compat.h). Which member of the union is valid follows from signal and code as in kernel/signal.c, siginfo_layout.
  */
-import { Signal, SignalCode, signalCodeName, signalName } from '../constants/signals.js';
+import { Signal, SIGNAL_REALTIME, SignalCode, signalCodeName, signalName } from '../constants/signals.js';
 
 export const SIGINFO_SIZE = 128;
 /** Offsets of the union: after three ints, on the host padded to 8 bytes. */
@@ -21,6 +21,8 @@ const FAULTS: ReadonlySet<number> = new Set([
 
 function kindOf(signal: number, code: number): Kind {
   if (code > 0 && code < SignalCode.SI_KERNEL) {
+    // F_SETSIG makes any signal one about a descriptor (POLL_IN to POLL_HUP).
+    if (signal >= SIGNAL_REALTIME) return 'poll';
     if (FAULTS.has(signal)) return 'fault';
     if (signal === Signal.SIGCHLD) return 'child';
     if (signal === Signal.SIGIO) return 'poll';
@@ -53,8 +55,8 @@ export function faultInfo(signal: number, code: number, address: number): Uint8A
   return bytes;
 }
 
-/** The guest's `siginfo_t` for one of the host's. */
-export function infoToGuest(host: Uint8Array): Uint8Array {
+/** The guest's `siginfo_t` for one of the host's; `guestDescriptor` gives the guest's number of a host descriptor. */
+export function infoToGuest(host: Uint8Array, guestDescriptor = (fd: number): number => fd): Uint8Array {
   const from = new DataView(host.buffer, host.byteOffset, SIGINFO_SIZE);
   const bytes = new Uint8Array(SIGINFO_SIZE);
   const to = new DataView(bytes.buffer);
@@ -85,7 +87,7 @@ export function infoToGuest(host: Uint8Array): Uint8Array {
       break;
     case 'poll':
       word(0, 0);
-      word(1, 8);
+      to.setInt32(GUEST_UNION + 4, guestDescriptor(from.getInt32(HOST_UNION + 8, true)), true);
       break;
     case 'system':
       word(0, 0);

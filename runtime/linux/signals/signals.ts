@@ -55,6 +55,8 @@ export class Signals {
   onDeath: (signal: number, info: Uint8Array) => void = () => undefined;
   /** Told when the guest installs a handler for faults in memory: their exact state matters from now on. */
   onFaultHandler: () => void = () => undefined;
+  /** The guest's number of a host descriptor. */
+  guestDescriptor: ((fd: number) => number) | undefined;
   /** Told of every signal that is delivered, before it acts. */
   onDelivery: ((info: Uint8Array) => void) | undefined;
 
@@ -81,6 +83,7 @@ export class Signals {
       this.host.release(signal, 0);
     }
     this.host.quietThreads();
+    for (const signal of SYNCHRONOUS) this.host.catchSent(signal);
     this.setMask(this.thread.signalMask);
   }
 
@@ -202,7 +205,7 @@ export class Signals {
     this.thread.cpu.i32[pending] = 0;
     let count = 0;
     for (let info = this.host.take(); info; info = this.host.take()) {
-      this.enqueue(infoToGuest(info));
+      this.enqueue(infoToGuest(info, this.guestDescriptor));
       count++;
     }
     if (this.host.wasThrottled()) this.host.setMask(this.thread.signalMask & ~SYNCHRONOUS_MASK);

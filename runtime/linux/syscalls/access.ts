@@ -74,7 +74,7 @@ export function translatePath(process: LinuxProcess, path: Uint8Array, followLas
   if (path[0] !== SLASH) return path;
   const match = descriptorPath(process, path);
   if (match !== undefined) {
-    return new TextEncoder().encode(`/proc/self/fd/${process.files.host(match.fd)}${match.rest}`);
+    return new TextEncoder().encode(`/proc/self/${match.directory}/${process.files.host(match.fd)}${match.rest}`);
   }
   return process.paths.hostPath(path, followLast);
 }
@@ -85,23 +85,27 @@ function mayNameDescriptor(path: Uint8Array): boolean {
 }
 
 /** The descriptor that a path such as `/dev/fd/3` or `/proc/self/fdinfo/3` names. */
-export function descriptorPath(process: LinuxProcess, bytes: Uint8Array): { fd: number; rest: string } | undefined {
+export function descriptorPath(
+  process: LinuxProcess,
+  bytes: Uint8Array,
+): { fd: number; directory: string; rest: string } | undefined {
   if (!mayNameDescriptor(bytes)) return undefined;
   const path = latin1.decode(bytes);
   const standard = /^\/dev\/std(in|out|err)$/.exec(path);
-  if (standard !== null) return { fd: ['in', 'out', 'err'].indexOf(standard[1]!), rest: '' };
-  const match = /^(?:\/dev\/fd|\/proc\/(self|thread-self|\d+)\/fd)\/(\d+)(\/.*)?$/.exec(path);
+  if (standard !== null) return { fd: ['in', 'out', 'err'].indexOf(standard[1]!), directory: 'fd', rest: '' };
+  const match = /^(?:\/dev\/fd|\/proc\/(self|thread-self|\d+)\/(fd|fdinfo))\/(\d+)(\/.*)?$/.exec(path);
   if (match === null) return undefined;
   if (match[1] !== undefined && /^\d/.test(match[1]) && Number(match[1]) !== process.pid) return undefined;
-  return { fd: Number(match[2]), rest: match[3] ?? '' };
+  return { fd: Number(match[3]), directory: match[2] ?? 'fd', rest: match[4] ?? '' };
 }
 
-/** Whether the path is the directory of the guest's descriptors. */
-export function isDescriptorDirectory(process: LinuxProcess, path: Uint8Array): boolean {
+/** What the path is the directory of, among those whose entries are the guest's own. */
+export function madeUpDirectory(process: LinuxProcess, path: Uint8Array): 'descriptors' | 'threads' | false {
   if (!mayNameDescriptor(path)) return false;
-  const match = /^(?:\/dev\/fd|\/proc\/(self|thread-self|\d+)\/fd)\/?$/.exec(latin1.decode(path));
+  const match = /^(?:\/dev\/fd|\/proc\/(self|thread-self|\d+)\/(?:fd|fdinfo|(task)))\/?$/.exec(latin1.decode(path));
   if (match === null) return false;
-  return match[1] === undefined || !/^\d/.test(match[1]) || Number(match[1]) === process.pid;
+  if (match[1] !== undefined && /^\d/.test(match[1]) && Number(match[1]) !== process.pid) return false;
+  return match[2] === undefined ? 'descriptors' : 'threads';
 }
 
 /** Scratch offset of the host's form of a guest structure. */

@@ -1,6 +1,7 @@
 /**
  * System calls that make, replace, await and end processes, and those on a thread's own state. Ids are in `ids.ts`.
  */
+import { PAGE_SIZE } from '../../../translator/pages.js';
 import { State } from '../../../translator/state.js';
 import {
   setTlsDescriptor,
@@ -89,6 +90,7 @@ function clone(
   parentTid: number,
   tls: number,
   childTid: number,
+  pidfd: number,
 ): number {
   if (flags & CloneFlag.CLONE_THREAD) return -Errno.ENOSYS;
   if (flags & CloneFlag.CLONE_VM && !(flags & CloneFlag.CLONE_VFORK)) return -Errno.ENOSYS;
@@ -97,12 +99,13 @@ function clone(
   // Bad pointers fail before there is a child.
   if (flags & CloneFlag.CLONE_PARENT_SETTID) memory.checkWrite(parentTid, 4);
   const descriptor = flags & CloneFlag.CLONE_SETTLS ? readDescriptor(process, tls) : undefined;
-  const pid = flags & CloneFlag.CLONE_VFORK ? vforkProcess(process) : forkProcess(process);
+  const exitSignal = flags & CloneFlag.CSIGNAL;
+  const pid = flags & CloneFlag.CLONE_VFORK ? vforkProcess(process, exitSignal) : forkProcess(process, exitSignal);
   if (pid < 0) return pid;
   if (pid > 0) {
     if (flags & CloneFlag.CLONE_PARENT_SETTID) memory.writeU32(parentTid, pid);
     if (flags & CloneFlag.CLONE_PIDFD) {
-      memory.writeU32(parentTid, process.files.install(syscall(Host.pidfd_open, pid)));
+      memory.writeU32(pidfd, process.files.install(syscall(Host.pidfd_open, pid)));
     }
     return pid;
   }
@@ -111,6 +114,47 @@ function clone(
   process.thread.clearChildTid = flags & CloneFlag.CLONE_CHILD_CLEARTID ? childTid : 0;
   if (flags & CloneFlag.CLONE_CHILD_SETTID && memory.isWritable(childTid, 4)) memory.writeU32(childTid, process.pid);
   return 0;
+}
+
+/** `struct clone_args`: 64-bit words, by their index. */
+const CloneArgument = {
+  flags: 0,
+  pidfd: 1,
+  childTid: 2,
+  parentTid: 3,
+  exitSignal: 4,
+  stack: 5,
+  stackSize: 6,
+  tls: 7,
+  setTid: 8,
+  setTidSize: 9,
+  cgroup: 10,
+} as const;
+/** CLONE_ARGS_SIZE_VER0. */
+const CLONE_ARGUMENTS_MINIMUM = 64;
+const CLONE_DETACHED = 0x400000;
+
+function clone3(process: LinuxProcess, address: number, size: number): number {
+  if (size >>> 0 > PAGE_SIZE) return -Errno.E2BIG;
+  if (size < CLONE_ARGUMENTS_MINIMUM) return -Errno.EINVAL;
+  const bytes = process.memory.read(address, size);
+  const known = (CloneArgument.cgroup + 1) * 8;
+  if (bytes.subarray(known).some((byte) => byte !== 0)) return -Errno.E2BIG;
+  const words = new BigUint64Array(CloneArgument.cgroup + 1);
+  new Uint8Array(words.buffer).set(bytes.subarray(0, known));
+  const word = (name: keyof typeof CloneArgument): number => Number(words[CloneArgument[name]]!);
+  const flags = word('flags');
+  const exitSignal = word('exitSignal');
+  // CLONE_INTO_CGROUP and CLONE_CLEAR_SIGHAND lie above the low 32 bits.
+  if (flags > 0xffffffff || flags & (CloneFlag.CSIGNAL | CLONE_DETACHED)) return -Errno.EINVAL;
+  if (exitSignal > 64 || (flags & CloneFlag.CLONE_THREAD && exitSignal !== 0)) return -Errno.EINVAL;
+  if ((word('stack') === 0) !== (word('stackSize') === 0)) return -Errno.EINVAL;
+  // Chosen ids need privileges over the namespace.
+  if (word('setTidSize') !== 0) return -Errno.EPERM;
+  const stack = word('stack') + word('stackSize');
+  const parentTid = word('parentTid') | 0;
+  const pidfd = word('pidfd') | 0;
+  return clone(process, flags | exitSignal, stack | 0, parentTid, word('tls') | 0, word('childTid') | 0, pidfd);
 }
 
 function wait(process: LinuxProcess, pid: number, status: number, options: number, usage: number): number {
@@ -261,8 +305,14 @@ export const processCalls: readonly SyscallDeclaration[] = [
   }),
   declare('fork', [], 'int', (process) => forkProcess(process)),
   declare('vfork', [], 'int', (process) => vforkProcess(process)),
-  declare('clone', ['flags:clone', 'pointer', 'pointer', 'pointer', 'pointer'], 'int', clone),
-  refuse('clone3', Errno.ENOSYS, 'the C libraries fall back to clone'),
+  declare(
+    'clone',
+    ['flags:clone', 'pointer', 'pointer', 'pointer', 'pointer'],
+    'int',
+    (process, flags, stack, parentTid, tls, childTid) =>
+      clone(process, flags, stack, parentTid, tls, childTid, parentTid),
+  ),
+  declare('clone3', ['pointer', 'unsigned'], 'int', clone3),
   declare('execve', ['path', 'strings', 'environment'], 'int', (process, path, argv, envp) =>
     execute(process, readPath(process, path), argv, envp),
   ),

@@ -7,7 +7,7 @@ import type { Structure } from '../../layout.js';
 import type { LinuxProcess } from '../../process.js';
 import { scratch } from '../../scratch.js';
 import { structures } from '../../structures.js';
-import { hostPath, readStructure, writableStructure, writeStructure } from '../access.js';
+import { hostPath, readableStructure, readStructure, writableStructure, writeStructure } from '../access.js';
 import { declare, type SyscallDeclaration, type SyscallFunction } from '../declare.js';
 
 const POLLNVAL = 0x20;
@@ -253,6 +253,24 @@ function inotifyAddWatch(process: LinuxProcess, fd: number, path: number, mask: 
   return syscall(Host.inotify_add_watch, process.files.host(fd), name, mask >>> 0);
 }
 
+const SIGNAL_SET_SIZE = 8;
+
+/** The signals wait in the host's kernel while the guest blocks them, so the host's descriptor finds them there. */
+function signalDescriptor(process: LinuxProcess, fd: number, set: number, size: number, flags: number): number {
+  if (size !== SIGNAL_SET_SIZE) return -Errno.EINVAL;
+  const { files } = process;
+  const host = fd === -1 ? -1 : files.host(fd);
+  if (fd !== -1 && host < 0) return -Errno.EBADF;
+  const result = syscall(
+    Host.signalfd4,
+    host,
+    readableStructure(process, set, SIGNAL_SET_SIZE),
+    SIGNAL_SET_SIZE,
+    flags,
+  );
+  return result < 0 ? result : fd === -1 ? files.install(result) : fd;
+}
+
 export const pollCalls: readonly SyscallDeclaration[] = [
   declare('poll', ['pollfds', 'unsigned', 'int'], 'int', poll, 'fail'),
   declare('ppoll', ['pollfds', 'unsigned', 'in:timespec', 'signal-set', 'unsigned'], 'int', ppoll(timespec), 'fail'),
@@ -293,6 +311,10 @@ export const pollCalls: readonly SyscallDeclaration[] = [
   declare('eventfd2', ['unsigned', 'flags:eventfd'], 'fd', (process, value, flags) =>
     process.files.install(syscall(Host.eventfd2, value >>> 0, flags)),
   ),
+  declare('signalfd', ['fd', 'signal-set', 'unsigned'], 'fd', (process, fd, set, size) =>
+    signalDescriptor(process, fd, set, size, 0),
+  ),
+  declare('signalfd4', ['fd', 'signal-set', 'unsigned', 'flags:signalfd'], 'fd', signalDescriptor),
   declare('inotify_init', [], 'fd', (process) => process.files.install(syscall(Host.inotify_init1, 0))),
   declare('inotify_init1', ['flags:inotifyCreate'], 'fd', (process, flags) =>
     process.files.install(syscall(Host.inotify_init1, flags)),

@@ -12,7 +12,7 @@ import {
   hostPath,
   hostVector,
   int64,
-  isDescriptorDirectory,
+  madeUpDirectory,
   readable,
   readPath,
   translatePath,
@@ -52,9 +52,9 @@ export function openPath(
   if (virtual !== undefined) return files.install(virtualFile(virtual, flags));
   const translated = scratch.cString(translatePath(process, path));
   const host = process.signals.blockingSyscall(Host.openat, files.directory(directory), translated, flags, mode);
-  if (host >= 0 && isDescriptorDirectory(process, path)) {
-    files.directories.set(host, { madeUp: true, position: 0, offsets: [] });
-  }
+  if (flags & O_TRUNC && host >= 0) process.mappings.hideTruncated(host);
+  const madeUp = host >= 0 && madeUpDirectory(process, path);
+  if (madeUp) files.directories.set(host, { madeUp, position: 0, offsets: [] });
   return files.install(host);
 }
 
@@ -190,11 +190,21 @@ export function installPair(process: LinuxProcess, address: number, call: (pair:
 }
 
 function truncate(process: LinuxProcess, path: number, low: number, high: number): number {
-  return syscall(Host.truncate, hostPath(process, path), int64(low, high));
+  const result = syscall(Host.truncate, hostPath(process, path), int64(low, high));
+  if (result < 0 || !process.mappings.hasSharedFiles) return result;
+  const fd = syscall(Host.openat, AT_FDCWD, hostPath(process, path), O_PATH | O_CLOEXEC, 0);
+  if (fd >= 0) {
+    process.mappings.hideTruncated(fd);
+    syscall(Host.close, fd);
+  }
+  return result;
 }
 
 function ftruncate(process: LinuxProcess, fd: number, low: number, high: number): number {
-  return syscall(Host.ftruncate, process.files.host(fd), int64(low, high));
+  const host = process.files.host(fd);
+  const result = syscall(Host.ftruncate, host, int64(low, high));
+  if (result >= 0) process.mappings.hideTruncated(host);
+  return result;
 }
 
 function memfdCreate(process: LinuxProcess, name: number, flags: number): number {

@@ -8,6 +8,9 @@ import { scratch } from '../../scratch.js';
 import { hostPath, readPath } from '../access.js';
 import { declare, type SyscallDeclaration } from '../declare.js';
 
+/** `d_type` of directories and symbolic links. */
+const DT_DIR = 4;
+const DT_LNK = 10;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_SYMLINK_FOLLOW = 0x400;
 const PATH_MAX = 4096;
@@ -104,14 +107,19 @@ function* hostEntries(offset: number, length: number): IterableIterator<Entry> {
   }
 }
 
-/** The guest's descriptors as directory entries from a position on. */
-function* descriptorEntries(process: LinuxProcess, position: number): IterableIterator<Entry> {
-  const names = ['.', '..', ...[...process.files.open()].map(String)];
+/** The guest's descriptors or threads as directory entries from a position on. */
+function* madeUpEntries(
+  process: LinuxProcess,
+  kind: 'descriptors' | 'threads',
+  position: number,
+): IterableIterator<Entry> {
+  const numbers = kind === 'threads' ? process.threadIds() : [...process.files.open()];
+  const names = ['.', '..', ...numbers.map(String)];
   for (let index = position; index < names.length; index++) {
     yield {
       inode: BigInt(index + 1),
       offset: BigInt(index + 1),
-      type: index < 2 ? 4 : 10,
+      type: index < 2 || kind === 'threads' ? DT_DIR : DT_LNK,
       name: new TextEncoder().encode(names[index]),
     };
   }
@@ -172,10 +180,10 @@ function getdents(process: LinuxProcess, fd: number, buffer: number, count: numb
   const host = process.files.host(fd);
   const capacity = count >>> 0;
   const directory = process.files.directories.get(host);
-  const madeUp = directory?.madeUp === true;
+  const madeUp = directory?.madeUp ?? false;
   let entries: IterableIterator<Entry>;
-  if (madeUp) {
-    entries = descriptorEntries(process, directory.position);
+  if (madeUp && directory) {
+    entries = madeUpEntries(process, madeUp, directory.position);
   } else {
     const room = Math.min(capacity, 1 << 16);
     const offset = scratch.allocate(room);
@@ -195,7 +203,7 @@ function getdents(process: LinuxProcess, fd: number, buffer: number, count: numb
     }
     used += size;
     last = entry.offset;
-    if (madeUp) directory.position = Number(entry.offset);
+    if (madeUp && directory) directory.position = Number(entry.offset);
   }
   return used;
 }

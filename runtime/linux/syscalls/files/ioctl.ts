@@ -109,6 +109,9 @@ const TIOCGPTPEER = 0x5441;
 const FICLONE = 0x40049409;
 const FICLONERANGE = 0x4020940d;
 const NS_REQUESTS = 0xb7;
+const SIOCGIFCONF = 0x8912;
+const IFREQ_SIZE = 32;
+const HOST_IFREQ_SIZE = 40;
 
 function ioctl(process: LinuxProcess, fd: number, request: number, argument: number): number {
   const { files } = process;
@@ -146,6 +149,7 @@ function ioctl(process: LinuxProcess, fd: number, request: number, argument: num
 
 /** `struct ifreq` is 32 bytes here and 40 on the host; names, flags, addresses and numbers lie in its first 32. */
 function interfaceRequest(process: LinuxProcess, host: number, number: number, argument: number): number {
+  if (number === SIOCGIFCONF) return interfaceList(process, host, argument);
   const isInterface = number >= 0x8910 && number <= 0x8943 && number !== 0x8912;
   if (isInterface) {
     process.memory.checkWrite(argument, 32);
@@ -158,6 +162,27 @@ function interfaceRequest(process: LinuxProcess, host: number, number: number, a
   }
   if (number >>> 8 === NS_REQUESTS) return process.files.install(syscall(Host.ioctl, host, number, argument));
   return -Errno.ENOTTY;
+}
+
+/** `struct ifconf`: a length and a pointer to `struct ifreq`s, which come one by one from the host's longer ones. */
+function interfaceList(process: LinuxProcess, host: number, argument: number): number {
+  const { memory } = process;
+  memory.checkWrite(argument, 8);
+  const list = memory.readU32(argument + 4);
+  const room = list === 0 ? 0 : Math.max(Math.min(memory.readI32(argument), 1 << 14), 0);
+  const count = Math.floor(room / IFREQ_SIZE);
+  const offset = scratch.allocate(16 + count * HOST_IFREQ_SIZE);
+  scratch.view.setInt32(offset, count * HOST_IFREQ_SIZE, true);
+  scratch.view.setBigUint64(offset + 8, list === 0 ? 0n : BigInt(scratch.address + offset + 16), true);
+  const result = syscall(Host.ioctl, host, SIOCGIFCONF, scratch.address + offset);
+  if (result < 0) return result;
+  const found = scratch.view.getInt32(offset, true) / HOST_IFREQ_SIZE;
+  for (let index = 0; list !== 0 && index < found; index++) {
+    const at = offset + 16 + index * HOST_IFREQ_SIZE;
+    memory.write(list + index * IFREQ_SIZE, scratch.u8.slice(at, at + IFREQ_SIZE));
+  }
+  memory.writeU32(argument, found * IFREQ_SIZE);
+  return result;
 }
 
 export const ioctlCalls: readonly SyscallDeclaration[] = [

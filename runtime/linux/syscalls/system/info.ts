@@ -91,7 +91,9 @@ function getLimit(process: LinuxProcess, resource: number): [soft: bigint, hard:
   const hard = scratch.view.getBigUint64(offset + 8, true);
   const guest = guestLimits(process).get(resource);
   if (guest !== undefined) return [guest, hard < guest ? guest : hard];
-  return [resource === RESOURCE_NOFILE ? BigInt(process.files.limit) : soft, hard];
+  if (resource !== RESOURCE_NOFILE) return [soft, hard];
+  const { limit, hardLimit } = process.files;
+  return [BigInt(limit), hardLimit < 0 ? hard : BigInt(hardLimit)];
 }
 
 /**
@@ -102,17 +104,22 @@ function setLimit(process: LinuxProcess, resource: number, soft: bigint, hard: b
   if (soft > hard) return -Errno.EINVAL;
   const old = getLimit(process, resource);
   if (typeof old === 'number') return old;
+  if (resource === RESOURCE_NOFILE) {
+    // The host's own limit would count Node's descriptors, too.
+    if (hard > old[1] && syscall(Host.geteuid) !== 0) return -Errno.EPERM;
+    process.files.limit = Number(soft);
+    process.files.hardLimit = Number(hard);
+    return 0;
+  }
   const offset = scratch.allocate(16);
-  scratch.view.setBigUint64(offset, resource === RESOURCE_NOFILE ? hard : soft, true);
+  scratch.view.setBigUint64(offset, soft, true);
   scratch.view.setBigUint64(offset + 8, hard, true);
   if (KEPT_FOR_GUEST.has(resource)) {
     if (hard > old[1]) return -Errno.EPERM;
     guestLimits(process).set(resource, soft);
     return 0;
   }
-  const result = syscall(Host.prlimit64, 0, resource, scratch.address + offset, 0);
-  if (result >= 0 && resource === RESOURCE_NOFILE) process.files.limit = Number(soft);
-  return result;
+  return syscall(Host.prlimit64, 0, resource, scratch.address + offset, 0);
 }
 
 /** RLIMIT_DATA, RLIMIT_STACK, RLIMIT_RSS, RLIMIT_MEMLOCK, RLIMIT_AS. */

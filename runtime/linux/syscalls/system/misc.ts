@@ -132,7 +132,6 @@ const refusals: readonly (readonly [reason: string, ...names: SyscallName[]])[] 
     'io_uring_enter',
     'io_uring_register',
   ],
-  ['the emulator’s own threads would take the signals', 'signalfd', 'signalfd4'],
   [
     'as on a kernel without NUMA',
     'mbind',
