@@ -36,7 +36,7 @@ for (const program of PROCESS_PROGRAMS) {
       const name = options.join(' ');
       t.notOk(outcome.timedOut, `${name}: ends in time`);
       t.same(outcome.stdout.toString('latin1').trimEnd().split('\n'), wanted, name);
-      t.equal(outcome.status, 0, `${name}: status`);
+      t.equal(outcome.status, 0, `${name}: status; ${outcome.stderr.slice(0, 300)}`);
       t.notMatch(outcome.stderr, /\n\s+at |internal error/, `${name}: no JavaScript error`);
     }
   });

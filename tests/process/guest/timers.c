@@ -78,9 +78,9 @@ int timers_program(int argc, char **argv)
     sigaddset(&set, SIGRTMIN);
     sigprocmask(SIG_BLOCK, &set, NULL);
     count = 0;
-    spec = (struct itimerspec){{0, 5000000}, {0, 5000000}};
+    spec = (struct itimerspec){{0, 50000000}, {0, 5000000}};
     timer_settime(id, 0, &spec, NULL);
-    milliseconds(60);
+    milliseconds(120);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     holds("expirations while blocked are one signal", count >= 1 && count <= 3);
     spec = (struct itimerspec){0};
