@@ -151,9 +151,9 @@ export class Signals {
     this.host.setMask(mask & ~SYNCHRONOUS_MASK);
   }
 
-  /** Keeps every signal waiting in the kernel until `unblock`. */
+  /** Keeps every signal waiting in the kernel until `unblock`; a fault meanwhile would end the host process. */
   blockAll(): void {
-    this.host.setMask(~SYNCHRONOUS_MASK & 0xffffffffffffffffn);
+    this.host.setMask(0xffffffffffffffffn);
   }
 
   unblock(): void {
