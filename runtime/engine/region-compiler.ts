@@ -250,7 +250,7 @@ function callsHelpers(graph: RegionGraph, x87: boolean): boolean {
     ir.statements.some(
       (statement, index) =>
         statement.kind === 'call' &&
-        !isInline(statement.helper) &&
+        !isInline(statement) &&
         !(x87 && (isX87Call(statement.helper) || x87UnitAt(ir.statements, index))),
     ),
   );

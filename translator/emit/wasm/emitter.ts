@@ -19,11 +19,12 @@ import { argumentBytes, BRIDGE_TYPE_BYTES } from '../../bridge.js';
 import { canLeave, CHECK_ALL, isInlineCopy, type AccessChecks } from '../../ir/access-checks.js';
 import { pureOperations, type PureOperation, type WasmOperands } from '../../ir/ops.js';
 import { LOWEST_MAPPING, Page, PAGE_SHIFT } from '../../pages.js';
-import { PAGE_TABLE_ADDRESS } from '../../state.js';
+import { PAGE_TABLE_ADDRESS, State } from '../../state.js';
 import { planChecks, type CheckedRange } from './checks.js';
 import type { ModuleBuilder } from './module.js';
 import type { PlainOpcode, ValueType } from './opcodes.js';
-import { simdLowerings } from './simd.js';
+import { simdLowering } from './simd.js';
+import type { LaneType, VectorSlots } from './vector-slots.js';
 import { writeWordGroup, zerosAfterCopy } from './words.js';
 import type { FunctionWriter, MemoryOpcode } from './writer.js';
 import type { X87Emitter, X87Host } from './x87-emitter.js';
@@ -42,18 +43,27 @@ export interface WasmTarget {
   readonly reload: readonly Variable[];
   /** Where the x87 registers are in locals. */
   readonly x87?: X87Emitter;
+  readonly slots: VectorSlots;
 }
 
 /** A statement that this emitter has no code for: the region is for the JavaScript emitter. */
 export class Unsupported extends Error {}
 
-/** Is a call of the helper written inline? Others are slower from WebAssembly than from JavaScript, where V8 inlines them. */
-export function isInline(helper: string): boolean {
-  return Object.hasOwn(simdLowerings, helper);
+/** Is a helper's call written inline? Others are slower from WebAssembly than from JavaScript, where V8 inlines them. */
+export function isInline(call: Extract<Statement, { kind: 'call' }>): boolean {
+  return simdLowering(call) !== undefined;
 }
 
 const FLAGS: ReadonlySet<Variable> = new Set(FLAG_VARIABLES);
 
+/** The state offset that is accessed, where it is known. */
+function placeOf({ offset, slot }: Extract<Statement, { kind: 'read' | 'write' }>): number | undefined {
+  if (!slot) return offset;
+  return slot.op === 'const' ? offset + slot.value : undefined;
+}
+
+const VECTOR = 16;
+const LANES: Readonly<Record<1 | 2 | 4, LaneType>> = { 1: 'i8', 2: 'i16', 4: 'i32' };
 const LOAD = { 1: 'i32.load8_u', 2: 'i32.load16_u', 4: 'i32.load' } as const;
 const STORE = { 1: 'i32.store8', 2: 'i32.store16', 4: 'i32.store' } as const;
 /** Larger pieces first. */
@@ -96,6 +106,7 @@ export class WasmEmitter {
     this.holders = new Map();
     this.deferred = new Map();
     this.saved = [];
+    this.target.slots.startBlock();
     for (const pool of Object.values(this.pools)) pool.used = 0;
     this.statements = statements;
     this.checks = planChecks(statements, this.accessChecks);
@@ -116,7 +127,7 @@ export class WasmEmitter {
       }
       const group =
         x87?.statements(statements, this.position, () => this.statement(statement)) ||
-        writeWordGroup(this.w, statements, this.position);
+        writeWordGroup(this.w, this.target.slots, statements, this.position);
       if (group > 0) this.position += group - 1;
       else this.statement(statement);
     }
@@ -286,6 +297,7 @@ export class WasmEmitter {
     switch (statement.kind) {
       case 'instruction':
         this.pc = statement.pc;
+        target.slots.startInstruction();
         return;
       case 'removed':
         return;
@@ -332,16 +344,23 @@ export class WasmEmitter {
         this.check();
         return;
       case 'read': {
-        const offset = this.pushField(statement.slot, statement.offset);
-        w.memory(LOAD[statement.size], offset);
+        const place = placeOf(statement);
+        if (place !== undefined && target.slots.holds(place)) target.slots.pushLane(LANES[statement.size], place);
+        else w.memory(LOAD[statement.size], this.pushField(statement.slot, statement.offset));
         if (statement.result.uses === 0) w.op('drop');
         else this.nameResult(statement.result);
         return;
       }
       case 'write': {
+        const place = placeOf(statement);
+        if (place !== undefined && target.slots.keeps(place)) {
+          target.slots.setLane(LANES[statement.size], place, () => this.push(statement.value));
+          return;
+        }
         const offset = this.pushField(statement.slot, statement.offset);
         this.push(statement.value);
         w.memory(STORE[statement.size], offset);
+        if (place === State.mxcsr) target.slots.observe();
         return;
       }
       case 'copyIn':
@@ -363,10 +382,13 @@ export class WasmEmitter {
         this.saveOld(() => true);
         for (const variable of [...this.holders.keys()]) this.forget(variable);
         for (const variable of target.writeBack) this.storeVariable(variable);
+        target.slots.store();
         const failed = this.temporary();
         w.call(this.module.helper(statement.helper, statement.args.length, true));
         w.set(failed);
         for (const variable of target.reload) this.loadVariable(variable);
+        target.slots.load();
+        target.slots.startBlock();
         w.get(failed);
         w.open('if');
         this.leave();
@@ -419,29 +441,23 @@ export class WasmEmitter {
     const { args, writes } = statement;
     if (statement.trap !== undefined) this.settle((flag) => writes.includes(flag));
     for (const flag of writes) this.deferred.delete(flag);
-    const lowering = simdLowerings[statement.helper];
+    const lowering = simdLowering(statement);
     const constant = (index: number): number => (args[index] as { value: number }).value;
-    if (
-      lowering &&
-      args.slice(0, lowering.constants).every(({ op }) => op === 'const') &&
-      (!lowering.width || constant(lowering.width.index) === lowering.width.value)
-    ) {
+    if (lowering) {
       this.leaveVariables(writes);
       lowering.emit({
         w: this.w,
-        slot: constant,
+        slots: this.target.slots,
         constant,
         push: (index) => this.push(args[index]!),
         temporary: (type) => this.temporary(type),
         local: (variable) => this.target.local(variable),
-        fallback: () => this.callHelper(statement),
+        leave: () => this.leave(),
         result: () => this.nameCallResult(statement),
       });
       return;
     }
-    for (const argument of args) this.push(argument);
-    this.leaveVariables(writes);
-    this.callHelper(statement, true);
+    this.callHelper(statement);
   }
 
   /** Variables are about to change. */
@@ -452,9 +468,14 @@ export class WasmEmitter {
     }
   }
 
-  private callHelper(statement: Extract<Statement, { kind: 'call' }>, pushed = false): void {
+  private callHelper(statement: Extract<Statement, { kind: 'call' }>): void {
     const { w } = this;
-    if (!pushed) for (const argument of statement.args) this.push(argument);
+    const after = this.target.slots.aroundHelper(
+      statement.helper,
+      statement.args.flatMap((argument) => (argument.op === 'const' ? [argument.value] : [])),
+    );
+    for (const argument of statement.args) this.push(argument);
+    this.leaveVariables(statement.writes);
     const wanted = statement.trap !== undefined || statement.result !== undefined;
     w.call(this.module.helper(statement.helper, statement.args.length, wanted));
     if (statement.trap !== undefined) {
@@ -463,6 +484,7 @@ export class WasmEmitter {
       w.close();
     } else if (statement.result) this.nameCallResult(statement);
     for (const variable of statement.writes) this.loadVariable(variable);
+    after();
   }
 
   private nameCallResult({ result }: Extract<Statement, { kind: 'call' }>): void {
@@ -622,16 +644,7 @@ export class WasmEmitter {
       : this.untestedAddress(statement.address);
     this.check();
     const place = (slot as { value: number }).value;
-    const zeros =
-      into && (bytes === 4 || bytes === 8) ? zerosAfterCopy(this.statements, this.position, place, bytes) : 0;
-    if (zeros > 0) {
-      w.state();
-      address();
-      w.memory(bytes === 4 ? 'v128.load32_zero' : 'v128.load64_zero', offset);
-      w.memory('v128.store', place);
-      this.position += zeros;
-      return;
-    }
+    if (this.copyVector(statement, place, address, offset)) return;
     let done = 0;
     for (const piece of COPIES) {
       for (; bytes - done >= piece.bytes; done += piece.bytes) {
@@ -644,5 +657,51 @@ export class WasmEmitter {
         w.memory(piece.store, into ? place + done : offset + done);
       }
     }
+  }
+
+  /** A copy to or from a slot that is in a local; whether it is. `offset` is added to the address. */
+  private copyVector(
+    statement: Extract<Statement, { kind: 'copyIn' | 'copyOut' }>,
+    place: number,
+    address: () => void,
+    offset: number,
+  ): boolean {
+    const { w } = this;
+    const { slots } = this.target;
+    const { bytes } = statement;
+    const type = bytes === 8 ? 'f64' : bytes === 4 ? 'f32' : undefined;
+    const isWhole = bytes === VECTOR && place % VECTOR === 0;
+    if (!isWhole && (type === undefined || place % bytes !== 0)) {
+      if (place < State.scratch && slots.keeps(place)) throw new Unsupported(`${statement.kind} of ${bytes} bytes`);
+      return false;
+    }
+    if (statement.kind === 'copyOut') {
+      if (!slots.holds(place)) return false;
+      address();
+      if (type === undefined) {
+        slots.push(place);
+        w.memory('v128.store', offset);
+      } else {
+        slots.pushLane(type, place);
+        w.memory(`${type}.store`, offset);
+      }
+      return true;
+    }
+    if (!slots.keeps(place)) return false;
+    const isScratch = place >= State.scratch;
+    const zeros = type === undefined ? 0 : zerosAfterCopy(this.statements, this.position, place, bytes);
+    if (type === undefined || zeros > 0 || (isScratch && place % VECTOR === 0)) {
+      address();
+      w.memory(type === undefined ? 'v128.load' : type === 'f32' ? 'v128.load32_zero' : 'v128.load64_zero', offset);
+      slots.set(place);
+    } else {
+      slots.setLane(type, place, () => {
+        address();
+        w.memory(`${type}.load`, offset);
+      });
+    }
+    if (isScratch && !slots.staysHere(this.statements, this.position)) slots.writeThrough(place);
+    this.position += zeros;
+    return true;
   }
 }

@@ -22,8 +22,9 @@ import {
   returnNowhere,
 } from './abi.js';
 import { planDispatch } from './dispatch.js';
-import { WasmEmitter } from './emitter.js';
+import { isInline, WasmEmitter } from './emitter.js';
 import type { ModuleBuilder } from './module.js';
+import { VectorSlots } from './vector-slots.js';
 import { FunctionWriter } from './writer.js';
 import { X87Emitter, type X87Mode } from './x87-emitter.js';
 
@@ -67,6 +68,7 @@ class RegionEmitter implements StructureSink {
   private readonly dirty: Variable[];
   private readonly cached: Variable[];
   private readonly locals = new Map<Variable, number>();
+  private readonly slots: VectorSlots;
   private readonly pc: number;
   /** Address of an entry of the jump table. */
   private readonly entry: number;
@@ -95,6 +97,7 @@ class RegionEmitter implements StructureSink {
     this.pc = this.w.local('i32');
     this.entry = this.w.local('i32');
     this.x87 = options.x87 && new X87Emitter(this.w, options.x87.plan, options.x87.mode);
+    this.slots = new VectorSlots(this.w, graph, isInline);
     this.emitter = new WasmEmitter(this.w, module, {
       ...(this.x87 ? { x87: this.x87 } : {}),
       local: (variable) => this.locals.get(variable)!,
@@ -105,6 +108,7 @@ class RegionEmitter implements StructureSink {
       ...(options.checks && { accessChecks: options.checks }),
       writeBack: this.dirty,
       reload: [...this.cached, ...PASSED],
+      slots: this.slots,
     });
   }
 
@@ -126,6 +130,7 @@ class RegionEmitter implements StructureSink {
     w.set(this.pc);
     this.x87?.atEnd();
     this.storeVariables(this.dirty);
+    this.slots.store();
     emitter.storeState(State.eip, () => w.get(this.pc));
     returnNowhere(w, () => w.get(Parameter.eax));
     return w;
@@ -141,6 +146,7 @@ class RegionEmitter implements StructureSink {
     w.op('i32.eqz', 'i32.and');
     this.nested('if', '', () => {
       this.storeVariables(this.dirty.filter((variable) => !PASSED.has(variable)));
+      this.slots.store();
       w.get(this.pc);
       w.get(Parameter.expected);
       w.get(Parameter.depth);
@@ -359,6 +365,7 @@ class RegionEmitter implements StructureSink {
     this.nested('if', '', () => {
       this.x87?.beforeCall();
       this.storeVariables(this.dirty.filter((variable) => !PASSED.has(variable) && !isFlag(variable)));
+      this.slots.store();
       w.get(Parameter.esp);
       w.get(Parameter.eax);
       w.op('return');
@@ -422,6 +429,7 @@ class RegionEmitter implements StructureSink {
     const { w } = this;
     this.x87?.beforeCall();
     this.storeVariables(this.dirty.filter((variable) => !PASSED.has(variable) && (live & bitOf(variable)) !== 0));
+    this.slots.store();
     w.i32(expected);
     w.get(Parameter.depth);
     w.i32(1);
@@ -434,6 +442,7 @@ class RegionEmitter implements StructureSink {
   private reload(node: number): void {
     const live = this.options.liveness.liveIn[node]!;
     for (const variable of this.cached) if (live & bitOf(variable)) this.emitter.loadVariable(variable);
+    this.slots.load();
   }
 
   private callDirect(address: number, liveAfter: number, expected: number): void {

@@ -122,6 +122,10 @@ export class FunctionWriter {
     this.opcode(name);
     this.code.push(...bytes);
   }
+  lane(name: Extract<WasmOpcode, `${string}_lane${string}`>, lane: number): void {
+    this.opcode(name);
+    this.code.push(lane);
+  }
   /** A load or store; the address (and the value) are on the stack. Guest accesses may be unaligned. */
   memory(name: MemoryOpcode, offset = 0): void {
     this.opcode(name);
