@@ -5,12 +5,13 @@
  */
 import type { Options } from 'yargs';
 import type { CpuModelName } from '../../runtime/cpu/cpuid.js';
-import type { BackendKind, EngineKind, MemoryMode } from '../../runtime/engine/engine.js';
+import type { BackendKind, EngineKind, MemoryMode, X87Kind } from '../../runtime/engine/engine.js';
 import { ExitStatus, Failure } from './failure.js';
 
 export const ENGINES = ['interpret', 'block', 'region', 'lockstep'] as const satisfies readonly EngineKind[];
 export const BACKENDS = ['js', 'wasm', 'auto'] as const satisfies readonly BackendKind[];
 export const MEMORY_MODES = ['lazy', 'precise'] as const satisfies readonly MemoryMode[];
+export const X87_KINDS = ['exact', 'double'] as const satisfies readonly X87Kind[];
 export const DUMPS = ['in_asm', 'ir', 'js', 'wasm'] as const;
 export type DumpKind = (typeof DUMPS)[number];
 export const CPU_MODELS = ['486', 'pentium3', 'core2', 'nehalem', 'max'] as const satisfies readonly CpuModelName[];
@@ -28,6 +29,11 @@ export const RUN_OPTIONS = {
     describe: 'how generated code finds faults (precise: with exact registers)',
     choices: MEMORY_MODES,
     default: 'lazy',
+  },
+  x87: {
+    describe: 'x87 numbers: as the processor has them, or doubles, fast and inexact',
+    choices: X87_KINDS,
+    default: 'exact',
   },
   dump: { describe: `print what is translated: ${DUMPS.join(',')}`, type: 'string' },
   'dump-range': { describe: 'only translations in LO-HI (hexadecimal) or of a SYMBOL', type: 'string' },
@@ -53,6 +59,7 @@ export interface RunOptions {
   engine: EngineKind;
   backend: BackendKind;
   memory: MemoryMode;
+  x87: X87Kind;
   dump: DumpKind[];
   dumpRange: string | undefined;
   stats: boolean;
@@ -105,6 +112,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     engine: RUN_OPTIONS.engine.default,
     backend: RUN_OPTIONS.backend.default,
     memory: RUN_OPTIONS.memory.default,
+    x87: RUN_OPTIONS.x87.default,
     dump: [],
     dumpRange: undefined,
     stats: false,
@@ -174,6 +182,9 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
       break;
     case 'memory':
       options.memory = oneOf(shown, value, MEMORY_MODES);
+      break;
+    case 'x87':
+      options.x87 = oneOf(shown, value, X87_KINDS);
       break;
     case 'dump':
       options.dump = value.split(',').map((kind) => oneOf(shown, kind, DUMPS));

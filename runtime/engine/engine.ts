@@ -28,6 +28,12 @@ export type BackendKind = 'js' | 'wasm' | 'auto';
  */
 export type MemoryMode = 'lazy' | 'precise';
 
+/**
+ * `exact`: 80 bits, as the processor has them. `double`: generated code computes with 53 bits and a double's range, and raises no
+ * floating-point exceptions.
+ */
+export type X87Kind = 'exact' | 'double';
+
 /** Why the engine came back. `interrupt`: eip is after the instruction; `trap`: eip is the instruction's. */
 export type EngineEvent =
   { kind: 'interrupt'; vector: number } | { kind: 'sysenter' } | { kind: 'trap'; trap: GuestTrap } | { kind: 'poll' };
@@ -65,6 +71,8 @@ export interface EngineOptions {
   readonly kind: EngineKind;
   /** Default: js. */
   readonly backend?: BackendKind;
+  /** Numbers of the x87 in generated code. Default: exact. */
+  readonly x87?: X87Kind;
   readonly cpuModel?: CpuModelName;
   /** Seed of rdrand and rdseed; without it they are random. */
   readonly seed?: number;

@@ -52,7 +52,8 @@ export class RegionCompiler implements Compiler {
   ) {
     this.threshold = options.threshold;
     setV8Flags();
-    if ((engineOptions.backend ?? 'js') !== 'js') this.wasm = new WasmBackend(dispatcher);
+    if ((engineOptions.backend ?? 'js') !== 'js')
+      this.wasm = new WasmBackend(dispatcher, engineOptions.x87 === 'double');
     const links = this.links;
     const install = dispatcher.environment.evaluate(
       'let linkTo, callIndirect; (function (link, call) { linkTo = link; callIndirect = call; })',

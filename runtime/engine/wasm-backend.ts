@@ -37,7 +37,11 @@ export class WasmBackend {
   private readonly jumpTable: Int32Array;
   private readonly hasJumpTable: boolean;
 
-  constructor(private readonly dispatcher: Dispatcher) {
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    /** x87 registers are doubles. */
+    private readonly double: boolean,
+  ) {
     this.table = new WebAssembly.Table({ element: 'anyfunc', initial: FIRST_SLOTS });
     const { memory, cpu } = dispatcher;
     const jumpTable = JUMP_TABLES_ADDRESS + cpu.threadIndex * JUMP_TABLE_BYTES;
@@ -59,8 +63,8 @@ export class WasmBackend {
     const precision = (this.dispatcher.cpu.i32[State.fpuControl >> 2]! & 0x300) === 0x200 ? 53 : 64;
     emitWasmRegion(this.module, graph, name, {
       liveness,
-      ...(plan ? { x87: { plan, mode: { precision } } } : {}),
       checks: this.dispatcher.checks,
+      ...(plan ? { x87: { plan, mode: { precision, double: this.double } } } : {}),
       slotOf: (address) => this.slotOf(address),
     });
     this.pending.push({ block, name, readsFlags: (liveness.liveIn[0]! & FLAG_BITS) !== 0 });

@@ -85,6 +85,7 @@ function engineOptions(options: RunOptions, guest: LinuxProcess): EngineOptions 
   return {
     kind: options.engine,
     backend: options.backend,
+    x87: options.x87,
     cpuModel: options.cpu ?? 'max',
     symbolAt: (address) => guest.symbols.symbolAt(address)?.name,
     ...(options.seed === undefined ? {} : { seed: options.seed }),

@@ -140,6 +140,7 @@ export class WasmEmitter {
     push: (value) => this.push(value),
     nameResult: (result) => this.nameResult(result),
     check: () => this.check(),
+    fork: () => this.fork(),
     overwrite: (variable) => {
       this.deferred.delete(variable);
       this.leaveVariables([variable]);

@@ -19,8 +19,8 @@ export type Push = () => void;
 export interface X87Context {
   readonly w: FunctionWriter;
   temporary(type: ValueType): number;
-  /** Leaves the region with the state as it was before the instruction. */
-  leave(): void;
+  /** Leaves the region, with the state as it was before the instruction, where what is on the stack is not zero. */
+  leaveIf(): void;
   /** Bits of the mantissa that results keep. */
   readonly precision: 64 | 53;
   /** i64, not zero: an inexact result came since the status word was last written. */
@@ -33,7 +33,6 @@ const SIGN = 0x8000;
 const EXPONENT = 0x7fff;
 const BIAS = 0x3fff;
 const TOP_BIT = 1n << 63n;
-const BELOW_HALF = TOP_BIT - 1n;
 
 export class X87Arithmetic {
   private readonly w: FunctionWriter;
@@ -82,7 +81,8 @@ export class X87Arithmetic {
     this.w.close();
   }
   leaveWhen(condition: Push): void {
-    this.when(condition, () => this.c.leave());
+    condition();
+    this.c.leaveIf();
   }
   private readonly select = (condition: Push, yes: Push, no: Push): Push => this.op('select', yes, no, condition);
   private readonly and32 = (a: Push, b: number): Push => this.op('i32.and', a, this.i32(b));
@@ -115,43 +115,49 @@ export class X87Arithmetic {
 
   // Rounding --------------------------------------------------------------------------------------------------------------
 
-  /** 1 where rounding to nearest goes up: `extra` has half a unit in its top bit, `last` the kept part's last bit in its own. */
-  private roundsUp(extra: Push, last: Push): Push {
-    const { op } = this;
-    const sum = op('i64.add', op('i64.add', extra, this.i64(BELOW_HALF)), op('i64.and', last, this.i64(1n)));
-    return op('i64.lt_u', sum, extra);
+  /**
+   * Rounds a local to nearest, to even where both are as near: `extra` (a local) has half a unit in its top bit, the unit is bit
+   * `unit`. Gives an i64 local, 1 where it went up.
+   */
+  private roundToNearest(value: number, extra: number, unit: bigint): number {
+    const { get, op } = this;
+    const scaled = (bit: Push): Push => (unit === 0n ? bit : this.shiftLeft(bit, this.i64(unit)));
+    const up = this.let('i64', this.shiftRight(get(extra), this.i64(63n)));
+    this.set(value, op('i64.add', get(value), scaled(get(up))));
+    this.when(op('i64.eq', get(extra), this.i64(TOP_BIT)), () => {
+      const last = unit === 0n ? get(value) : this.shiftRight(get(value), this.i64(unit));
+      const odd = this.let('i64', op('i64.and', last, this.i64(1n)));
+      this.set(value, op('i64.sub', get(value), scaled(get(odd))));
+      this.set(up, op('i64.xor', get(up), get(odd)));
+    });
+    return up;
   }
 
   /** The last bits of an operation: PE and C1. */
-  private note(extra: Push, up: Push): void {
-    this.set(this.c.inexact, this.op('i64.or', this.get(this.c.inexact), extra));
-    this.set(this.c.c1, up);
+  private note(extra: number, up: number): void {
+    this.set(this.c.inexact, this.op('i64.or', this.get(this.c.inexact), this.get(extra)));
+    this.set(this.c.c1, this.narrow(this.get(up)));
   }
 
   /**
    * Rounds sign, exponent (i32, any) and mantissa hi:lo (normalised) into a pair. The locals are used up.
    */
   private roundInto(to: Pair, sign: Push, exponent: number, high: number, low: number): void {
-    const { get, op, c } = this;
-    let up: number;
-    if (c.precision === 53) {
-      this.set(
-        low,
-        op('i64.or', this.shiftLeft(get(high), this.i64(53n)), this.wide(op('i64.ne', get(low), this.i64(0n)))),
-      );
-      up = this.let('i32', this.roundsUp(get(low), this.shiftRight(get(high), this.i64(11n))));
-      const kept = op('i64.and', get(high), this.i64(~0x7ffn));
-      this.set(high, op('i64.add', kept, this.shiftLeft(this.wide(get(up)), this.i64(11n))));
-    } else {
-      up = this.let('i32', this.roundsUp(get(low), get(high)));
-      this.set(high, op('i64.add', get(high), this.wide(get(up))));
+    const { get, op } = this;
+    let unit = 0n;
+    if (this.c.precision === 53) {
+      const sticky = this.wide(this.nonZero(get(low)));
+      this.set(low, op('i64.or', this.shiftLeft(get(high), this.i64(53n)), sticky));
+      this.set(high, op('i64.and', get(high), this.i64(~0x7ffn)));
+      unit = 11n;
     }
+    const up = this.roundToNearest(high, low, unit);
     this.when(op('i64.eqz', get(high)), () => {
       this.set(high, this.i64(TOP_BIT));
       this.set(exponent, op('i32.add', get(exponent), this.i32(1)));
     });
     this.leaveWhen(op('i32.ge_u', op('i32.sub', get(exponent), this.i32(1)), this.i32(EXPONENT - 1)));
-    this.note(get(low), get(up));
+    this.note(low, up);
     this.set(to.se, op('i32.or', sign, get(exponent)));
     this.set(to.m, get(high));
   }
@@ -182,17 +188,20 @@ export class X87Arithmetic {
   }
 
   private addNormal(to: Pair, a: Pair, b: Pair): void {
-    const { get, op, select, and32 } = this;
+    const { get, op, and32 } = this;
     const difference = this.let('i32', op('i32.sub', and32(get(a.se), EXPONENT), and32(get(b.se), EXPONENT)));
-    const swap = op('i32.lt_s', get(difference), this.i32(0));
-    const se = this.let('i32', select(swap, get(b.se), get(a.se)));
-    const high = this.let('i64', select(swap, get(b.m), get(a.m)));
-    const small = this.let('i64', select(swap, get(a.m), get(b.m)));
-    const opposite = this.let('i32', and32(op('i32.xor', get(a.se), get(b.se)), SIGN));
-    const distance = this.let(
+    // All ones where the second is larger: the two change places then.
+    const swap = this.let('i32', op('i32.shr_s', get(difference), this.i32(31)));
+    const apart = this.let('i32', op('i32.xor', get(a.se), get(b.se)));
+    const se = this.let('i32', op('i32.xor', get(a.se), op('i32.and', get(apart), get(swap))));
+    const opposite = this.let('i32', and32(get(apart), SIGN));
+    const exchange = this.let(
       'i64',
-      this.wide(select(swap, op('i32.sub', this.i32(0), get(difference)), get(difference))),
+      op('i64.and', op('i64.xor', get(a.m), get(b.m)), op('i64.extend_i32_s', get(swap))),
     );
+    const high = this.let('i64', op('i64.xor', get(a.m), get(exchange)));
+    const small = this.let('i64', op('i64.xor', get(b.m), get(exchange)));
+    const distance = this.let('i64', this.wide(op('i32.sub', op('i32.xor', get(difference), get(swap)), get(swap))));
     const exponent = this.let('i32', and32(get(se), EXPONENT));
     // The smaller number moves right: what is left of it in `small`, what leaves it in `low`.
     const low = this.c.temporary('i64');
@@ -202,7 +211,7 @@ export class X87Arithmetic {
         // Below the unit; far below, only that it is there matters.
         const odd = op('i64.and', get(distance), this.i64(1n));
         const near = op('i64.or', this.shiftRight(get(small), odd), op('i64.and', get(small), odd));
-        this.set(low, select(op('i64.lt_u', get(distance), this.i64(66n)), near, this.i64(1n)));
+        this.set(low, this.select(op('i64.lt_u', get(distance), this.i64(66n)), near, this.i64(1n)));
         this.set(small, this.i64(0n));
       },
       () => {
@@ -278,11 +287,12 @@ export class X87Arithmetic {
           op('i32.sub', op('i32.add', and32(get(a.se), EXPONENT), and32(get(b.se), EXPONENT)), this.i32(BIAS - 1)),
         );
         const { high, low } = this.product(a.m, b.m);
-        const shift = this.let('i64', op('i64.xor', this.shiftRight(get(high), this.i64(63n)), this.i64(1n)));
-        const carried = op('i64.and', this.shiftRight(get(low), this.i64(63n)), get(shift));
-        this.set(high, op('i64.or', this.shiftLeft(get(high), get(shift)), carried));
-        this.set(low, this.shiftLeft(get(low), get(shift)));
-        this.set(exponent, op('i32.sub', get(exponent), this.narrow(get(shift))));
+        // All ones where the product of two numbers from 1 to 2 is below 2: it is doubled then.
+        const below = this.let('i64', op('i64.xor', op('i64.shr_s', get(high), this.i64(63n)), this.i64(-1n)));
+        const carried = op('i64.and', this.shiftRight(get(low), this.i64(63n)), get(below));
+        this.set(high, op('i64.add', op('i64.add', get(high), op('i64.and', get(high), get(below))), carried));
+        this.set(low, op('i64.add', get(low), op('i64.and', get(low), get(below))));
+        this.set(exponent, op('i32.add', get(exponent), this.narrow(get(below))));
         this.roundInto(to, get(sign), exponent, high, low);
       },
     );
@@ -548,11 +558,11 @@ export class X87Arithmetic {
         this.leaveWhen(op('i32.ge_u', op('i32.sub', get(exponent), this.i32(1)), this.i32(maximum - 2)));
         const extra = this.let('i64', this.shiftLeft(get(m), this.i64(64n - dropped)));
         const kept = this.let('i64', this.shiftRight(get(m), this.i64(dropped)));
-        const up = this.let('i32', this.roundsUp(get(extra), get(kept)));
+        const up = this.roundToNearest(kept, extra, 0n);
         // The integer bit adds itself to the exponent, and so does a carry out of the fraction.
         const field = this.shiftLeft(this.wide(op('i32.sub', get(exponent), this.i32(1))), this.i64(BigInt(fraction)));
-        this.set(bits, op('i64.add', op('i64.add', field, get(kept)), this.wide(get(up))));
-        this.note(get(extra), get(up));
+        this.set(bits, op('i64.add', field, get(kept)));
+        this.note(extra, up);
       },
     );
     const sign = this.shiftLeft(
@@ -585,19 +595,20 @@ export class X87Arithmetic {
         this.set(extra, this.shiftLeft(doubled, op('i64.xor', get(shift), this.i64(63n))));
       },
     );
-    const up = this.let('i32', this.i32(0));
+    const up = this.let('i64', this.i64(0n));
     if (!truncate) {
       const rounding = this.let('i32', this.and32(get(control), 0xc00));
       this.when(
         op('i32.eqz', get(rounding)),
-        () => this.set(up, this.roundsUp(get(extra), get(whole))),
+        () => this.set(up, get(this.roundToNearest(whole, extra, 0n))),
         () => {
           // Down for negative numbers and up for others go away from zero.
           const away = op('i32.sub', this.i32(0x800), op('i32.shr_u', this.and32(get(se), SIGN), this.i32(5)));
-          this.set(up, op('i32.and', op('i32.eq', get(rounding), away), this.nonZero(get(extra))));
+          const goes = op('i32.and', op('i32.eq', get(rounding), away), this.nonZero(get(extra)));
+          this.set(up, this.wide(goes));
+          this.set(whole, op('i64.add', get(whole), get(up)));
         },
       );
-      this.set(whole, op('i64.add', get(whole), this.wide(get(up))));
     }
     return { whole, extra, up };
   }
@@ -610,7 +621,7 @@ export class X87Arithmetic {
     // Rounding may have taken it to 2^(bits - 1).
     if (!truncate && bits < 64) this.leaveWhen(this.nonZero(this.shiftRight(get(whole), this.i64(BigInt(bits - 1)))));
     if (!truncate && bits === 64) this.leaveWhen(op('i64.lt_s', get(whole), this.i64(0n)));
-    this.note(get(extra), get(up));
+    this.note(extra, up);
     const mask = op('i64.sub', this.i64(0n), this.wide(op('i32.shr_u', get(from.se), this.i32(15))));
     const signs = this.let('i64', mask);
     this.set(whole, op('i64.sub', op('i64.xor', get(whole), get(signs)), get(signs)));
@@ -625,7 +636,7 @@ export class X87Arithmetic {
       () => this.setExact(to, get(from.se), get(from.m)),
       () => {
         const { whole, extra, up } = this.integer(from, control, false);
-        this.note(get(extra), get(up));
+        this.note(extra, up);
         const sign = this.let('i32', this.and32(get(from.se), SIGN));
         this.normalise(to, get(sign), whole, get(sign));
       },

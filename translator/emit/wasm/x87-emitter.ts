@@ -5,10 +5,12 @@
  */
 import type { Statement, Value, Variable } from '../../ir/ir.js';
 import { applyUnit, slotOf, x87Needs, type X87Facts, type X87Plan } from '../../passes/x87-stack.js';
-import { x87UnitAt, X87_BYTES, type X87Format, type X87Operation, type X87Unit } from '../../passes/x87-operations.js';
+import { x87UnitAt, type X87Format, type X87Operation, type X87Unit } from '../../passes/x87-operations.js';
 import { State } from '../../state.js';
 import type { ValueType } from './opcodes.js';
-import { X87Arithmetic, type Pair } from './x87-arithmetic.js';
+import { X87Double } from './x87-double.js';
+import { X87Exact } from './x87-exact.js';
+import type { Register, X87Numbers } from './x87-numbers.js';
 import type { FunctionWriter } from './writer.js';
 
 /** What the emitter of ordinary statements does for this one. */
@@ -21,11 +23,15 @@ export interface X87Host {
   nameResult(result: Value): void;
   /** Makes the check, if there is one, that belongs to the current statement. */
   check(): void;
+  /** The result goes back to where the emission of statements is now. */
+  fork(): () => void;
   /** The local of a variable that is about to be overwritten. */
   overwrite(variable: Variable): number;
 }
 
 export interface X87Mode {
+  /** Registers are doubles. */
+  readonly double: boolean;
   /** Bits of precision that the control word asked for when the region was made. */
   readonly precision: 64 | 53;
 }
@@ -41,22 +47,14 @@ const PRECISION_EXCEPTION_SHIFT = 5;
 /** Rounding, precision and masks; and what they are for each precision, rounding to nearest. */
 const STANDARD_BITS = 0xf3f;
 const STANDARD = { 64: 0x33f, 53: 0x23f } as const;
+/** Labels of an operation's end and its way out. */
+const DONE = 'x87 done';
+const LEAVE = 'x87 leave';
 /** As the distance at an exit: nothing to write. */
 const UNTOUCHED = 8;
 
-/** Sign with exponent, and mantissa to nearest. */
-const CONSTANTS = {
-  fldz: [0, 0n],
-  fld1: [0x3fff, 1n << 63n],
-  fldl2t: [0x4000, 0xd49a784bcd1b8afen],
-  fldl2e: [0x3fff, 0xb8aa3b295c17f0bcn],
-  fldpi: [0x4000, 0xc90fdaa22168c235n],
-  fldlg2: [0x3ffd, 0x9a209a84fbcff799n],
-  fldln2: [0x3ffe, 0xb17217f7d1cf79acn],
-} as const;
-
 export class X87Emitter {
-  private readonly slots = new Map<number, Pair>();
+  private readonly slots = new Map<number, Register>();
   /** TOP where the stack began. */
   private readonly start: number;
   /** Empty registers, bits by slot. */
@@ -81,7 +79,7 @@ export class X87Emitter {
   /** What `remember` units said that is not in memory yet, by field. */
   private readonly remembered = new Map<number, () => void>();
   private host!: X87Host;
-  private arithmetic!: X87Arithmetic;
+  private numbers: X87Numbers;
   private leaveAt: (() => void) | undefined;
 
   constructor(
@@ -89,9 +87,6 @@ export class X87Emitter {
     private readonly plan: X87Plan,
     private readonly mode: X87Mode,
   ) {
-    for (let slot = 0; slot < 8; slot++) {
-      if (plan.slots & (1 << slot)) this.slots.set(slot, { se: w.local('i32'), m: w.local('i64') });
-    }
     this.start = w.local('i32');
     this.empty = w.local('i32');
     this.status = w.local('i32');
@@ -99,6 +94,27 @@ export class X87Emitter {
     this.c1 = w.local('i32');
     this.inexact = w.local('i64');
     this.depth = w.local('i32');
+    this.numbers = this.representation((type) => w.local(type));
+    for (let slot = 0; slot < 8; slot++) {
+      if (plan.slots & (1 << slot))
+        this.slots.set(
+          slot,
+          this.numbers.types.map((type) => w.local(type)),
+        );
+    }
+  }
+
+  private representation(temporary: (type: ValueType) => number): X87Numbers {
+    const { w, mode, inexact, c1 } = this;
+    if (mode.double) return new X87Double({ w, temporary });
+    return new X87Exact({
+      w,
+      temporary,
+      leaveIf: () => w.branchIf(LEAVE),
+      precision: mode.precision,
+      inexact,
+      c1,
+    });
   }
 
   // The state in memory ---------------------------------------------------------------------------------------------------
@@ -146,13 +162,8 @@ export class X87Emitter {
     w.set(this.inexact);
     this.loadField(State.fpuControl);
     w.set(this.control);
-    for (const [slot, { se, m }] of this.slots) {
-      this.pushRegister(slot);
-      w.memory('i32.load16_u', State.fpuRegisters + 8);
-      w.set(se);
-      this.pushRegister(slot);
-      w.memory('i64.load', State.fpuRegisters);
-      w.set(m);
+    for (const [slot, register] of this.slots) {
+      this.numbers.readRegister(register, () => this.pushRegister(slot), State.fpuRegisters);
     }
   }
 
@@ -195,13 +206,8 @@ export class X87Emitter {
     });
     this.storeField(State.fpuStatus, () => this.pushStatus());
     this.storeField(State.fpuControl, () => w.get(this.control));
-    for (const [slot, { se, m }] of this.slots) {
-      this.pushRegister(slot);
-      w.get(se);
-      w.memory('i32.store', State.fpuRegisters + 8);
-      this.pushRegister(slot);
-      w.get(m);
-      w.memory('i64.store', State.fpuRegisters);
+    for (const [slot, register] of this.slots) {
+      this.numbers.writeRegister(register, () => this.pushRegister(slot), State.fpuRegisters);
     }
   }
 
@@ -269,15 +275,7 @@ export class X87Emitter {
     this.remembered.clear();
     this.host = host;
     this.leaveAt = leave;
-    const { w, mode, inexact, c1 } = this;
-    this.arithmetic = new X87Arithmetic({
-      w,
-      temporary: (type) => host.temporary(type),
-      leave,
-      precision: mode.precision,
-      inexact,
-      c1,
-    });
+    this.numbers = this.representation((type) => host.temporary(type));
   }
   endBlock(): void {
     this.writeRemembered();
@@ -293,14 +291,16 @@ export class X87Emitter {
     if (!unit) return 0;
     switch (unit.kind) {
       case 'operation':
-        this.operation(unit);
+        this.mayLeave(() => this.operation(unit));
         break;
       case 'wait':
         if (!this.facts.quiet) {
           this.w.get(this.status);
           this.w.i32(SUMMARY);
           this.w.op('i32.and');
-          this.leaveIf();
+          this.w.open('if');
+          this.leaveAt!();
+          this.w.close();
         }
         break;
       case 'remember':
@@ -322,10 +322,23 @@ export class X87Emitter {
     return unit.length;
   }
 
-  private leaveIf(): void {
-    this.w.open('if');
+  /** Writes code whose `leaveIf` leaves the region, all by one way out. */
+  private mayLeave(code: () => void): void {
+    const { w, host } = this;
+    const before = host.fork();
+    w.open('block', DONE);
+    w.open('block', LEAVE);
+    code();
+    w.branch(DONE);
+    w.close();
+    const after = host.fork();
+    before();
     this.leaveAt!();
-    this.w.close();
+    after();
+    w.close();
+  }
+  private leaveIf(): void {
+    this.w.branchIf(LEAVE);
   }
 
   /** A value lives as long as the block: only the last of each field goes to memory. */
@@ -363,7 +376,7 @@ export class X87Emitter {
 
   // Operations ------------------------------------------------------------------------------------------------------------
 
-  private at(position: number): Pair {
+  private at(position: number): Register {
     return this.slots.get(slotOf(this.facts.base, position))!;
   }
 
@@ -383,6 +396,7 @@ export class X87Emitter {
       }
       this.leaveIf();
     }
+    if (!this.numbers.isExact) return;
     const isMasked =
       operation.kind === 'round' || (operation.kind === 'store' && operation.format !== 'f80') || needs.standard;
     if (isMasked && !facts.standard) {
@@ -393,83 +407,71 @@ export class X87Emitter {
       w.op('i32.ne');
       this.leaveIf();
     }
-    for (const [slot, pair] of this.slots) {
-      if (needs.ordinary & ~facts.ordinary & (1 << slot)) {
-        this.arithmetic.leaveWhen(this.arithmetic.isExtraordinary(pair));
-      }
+    for (const [slot, register] of this.slots) {
+      if (needs.ordinary & ~facts.ordinary & (1 << slot)) this.numbers.leaveUnlessOrdinary(register);
     }
   }
 
   private operation({ operation, call, address }: OperationUnit): void {
-    const { w, arithmetic, host } = this;
+    const { numbers, host } = this;
     const place = address ? host.repeatable(address) : undefined;
     if (place) host.check();
     this.check(operation);
+    /** An operand that is a stack position or in memory. */
+    const operand = (src: number | X87Format): Register => {
+      if (typeof src === 'number') return this.at(src);
+      const loaded = this.temporary();
+      numbers.load(loaded, src, place!);
+      return loaded;
+    };
     switch (operation.kind) {
       case 'arithmetic': {
         const dst = this.at(operation.dst);
-        const src = typeof operation.src === 'number' ? this.at(operation.src) : this.load(operation.src, place!);
+        const src = operand(operation.src);
         const [a, b] = operation.reverse ? [src, dst] : [dst, src];
-        if (operation.operator === 'mul') arithmetic.multiply(dst, a, b);
-        else if (operation.operator === 'div') arithmetic.divide(dst, a, b);
-        else arithmetic.add(dst, a, b, operation.operator === 'sub');
+        numbers.arithmetic(operation.operator, dst, a, b);
         break;
       }
-      case 'load': {
-        const from = typeof operation.src === 'number' ? this.at(operation.src) : this.load(operation.src, place!);
-        this.copy(this.at(-1), from);
+      case 'load':
+        numbers.copy(this.at(-1), operand(operation.src));
         this.clearC1();
         this.markFull(-1);
         break;
-      }
-      case 'constant': {
-        const [se, m] = CONSTANTS[operation.name];
-        const to = this.at(-1);
-        w.i32(se);
-        w.set(to.se);
-        w.i64(m);
-        w.set(to.m);
+      case 'constant':
+        numbers.constant(this.at(-1), operation.name);
         this.clearC1();
         this.markFull(-1);
         break;
-      }
       case 'store':
-        this.store(operation, place!);
+        numbers.store(this.at(0), operation.format, place!, this.control, operation.truncate);
         break;
       case 'storeRegister':
-        this.copy(this.at(operation.dst), this.at(0));
+        if (operation.dst !== 0) numbers.copy(this.at(operation.dst), this.at(0));
         this.clearC1();
         this.markFull(operation.dst);
         break;
       case 'exchange': {
-        const a = this.at(0);
-        const b = this.at(operation.other);
-        const saved = { se: host.temporary('i32'), m: host.temporary('i64') };
-        this.copy(saved, a);
-        this.copy(a, b);
-        this.copy(b, saved);
+        if (operation.other !== 0) {
+          const saved = this.temporary();
+          numbers.copy(saved, this.at(0));
+          numbers.copy(this.at(0), this.at(operation.other));
+          numbers.copy(this.at(operation.other), saved);
+        }
         this.clearC1();
         break;
       }
       case 'compare':
-        this.compare(operation, place);
+        this.compare(operation, operation.src === 'zero' ? this.zero() : operand(operation.src));
         break;
-      case 'sign': {
-        const { se } = this.at(0);
-        w.get(se);
-        w.i32(operation.keep);
-        w.op('i32.and');
-        w.i32(operation.flip);
-        w.op('i32.xor');
-        w.set(se);
+      case 'sign':
+        numbers.sign(this.at(0), operation.keep, operation.flip);
         this.clearC1();
         break;
-      }
       case 'root':
-        arithmetic.squareRoot(this.at(0), this.at(0));
+        numbers.root(this.at(0), this.at(0));
         break;
       case 'round':
-        arithmetic.round(this.at(0), this.at(0), this.control);
+        numbers.round(this.at(0), this.at(0), this.control);
         break;
       case 'move':
         this.move(this.at(operation.src), call.args[1]!);
@@ -482,13 +484,13 @@ export class X87Emitter {
     for (let i = 0; i < pops; i++) this.markEmpty(i);
   }
 
-  private copy(to: Pair, from: Pair): void {
-    const { w } = this;
-    if (to.se === from.se) return;
-    w.get(from.se);
-    w.set(to.se);
-    w.get(from.m);
-    w.set(to.m);
+  private temporary(): Register {
+    return this.numbers.types.map((type) => this.host.temporary(type));
+  }
+  private zero(): Register {
+    const zero = this.temporary();
+    this.numbers.constant(zero, 'fldz');
+    return zero;
   }
   private clearC1(): void {
     this.w.i32(0);
@@ -509,95 +511,21 @@ export class X87Emitter {
     w.set(this.empty);
   }
 
-  /** A memory operand as a number. */
-  private load(format: X87Format, place: () => void): Pair {
-    const { w, arithmetic, host } = this;
-    const to: Pair = { se: host.temporary('i32'), m: host.temporary('i64') };
-    const i64From32 = (): void => {
-      place();
-      w.memory(format === 'i16' ? 'i32.load16_u' : 'i32.load');
-      if (format === 'i16') w.op('i32.extend16_s');
-      w.op('i64.extend_i32_s');
+  private compare(operation: Extract<X87Operation, { kind: 'compare' }>, other: Register): void {
+    const { w, numbers, host } = this;
+    const { less, equal, unordered } = numbers.compare(this.at(0), other);
+    const bit = (local: number, position: number): void => {
+      w.get(local);
+      w.i32(position);
+      w.op('i32.shl', 'i32.or');
     };
-    const i64 = (): void => {
-      place();
-      w.memory('i64.load');
-    };
-    switch (format) {
-      case 'f64':
-        arithmetic.fromDouble(to, i64);
-        break;
-      case 'f32':
-        arithmetic.fromSingle(to, () => {
-          place();
-          w.memory('i32.load');
-        });
-        break;
-      case 'f80':
-        i64();
-        w.set(to.m);
-        place();
-        w.memory('i32.load16_u', 8);
-        w.set(to.se);
-        break;
-      case 'i64':
-        arithmetic.fromInteger(to, i64);
-        break;
-      default:
-        arithmetic.fromInteger(to, i64From32);
-    }
-    return to;
-  }
-
-  private store(operation: Extract<X87Operation, { kind: 'store' }>, place: () => void): void {
-    const { w, arithmetic } = this;
-    const { format, truncate } = operation;
-    const from = this.at(0);
-    if (format === 'f80') {
-      place();
-      w.get(from.m);
-      w.memory('i64.store');
-      place();
-      w.get(from.se);
-      w.memory('i32.store16', 8);
-      this.clearC1();
-      return;
-    }
-    const bits =
-      format === 'f32' || format === 'f64'
-        ? arithmetic.toFormat(from, format)
-        : arithmetic.toInteger(from, (X87_BYTES[format] * 8) as 16 | 32 | 64, this.control, truncate);
-    place();
-    w.get(bits);
-    if (X87_BYTES[format] === 8) w.memory('i64.store');
-    else {
-      w.op('i32.wrap_i64');
-      w.memory(X87_BYTES[format] === 4 ? 'i32.store' : 'i32.store16');
-    }
-  }
-
-  private compare(operation: Extract<X87Operation, { kind: 'compare' }>, place: (() => void) | undefined): void {
-    const { w, arithmetic, host } = this;
-    const { src } = operation;
-    let other: Pair;
-    if (src === 'zero') {
-      other = { se: host.temporary('i32'), m: host.temporary('i64') };
-      w.i32(0);
-      w.set(other.se);
-      w.i64(0n);
-      w.set(other.m);
-    } else other = typeof src === 'number' ? this.at(src) : this.load(src, place!);
-    const { less, equal } = arithmetic.compare(this.at(0), other);
     if (!operation.flags) {
       w.get(this.status);
       w.i32(~CONDITIONS);
       w.op('i32.and');
-      w.get(less);
-      w.i32(8);
-      w.op('i32.shl', 'i32.or');
-      w.get(equal);
-      w.i32(14);
-      w.op('i32.shl', 'i32.or');
+      bit(less, 8);
+      bit(equal, 14);
+      if (unordered !== undefined) bit(unordered, 10);
       w.set(this.status);
       this.clearC1();
       return;
@@ -612,23 +540,31 @@ export class X87Emitter {
       w.get(equal);
       w.op('i32.eqz');
     });
-    flag('pr', () => w.i32(1));
+    flag('pr', () => {
+      // The parity of 1 is odd.
+      if (unordered === undefined) w.i32(1);
+      else {
+        w.get(unordered);
+        w.op('i32.eqz');
+      }
+    });
     for (const variable of ['af', 'sr', 'of'] as const) flag(variable, () => w.i32(0));
   }
 
-  private move(from: Pair, condition: Value): void {
+  private move(from: Register, condition: Value): void {
     const { w } = this;
-    const to = this.at(0);
     const wanted = this.host.temporary('i32');
     this.host.push(condition);
     w.set(wanted);
-    for (const part of ['se', 'm'] as const) {
-      w.get(from[part]);
-      w.get(to[part]);
+    const moved = this.temporary();
+    this.at(0).forEach((local, part) => {
+      w.get(from[part]!);
+      w.get(local);
       w.get(wanted);
       w.op('select');
-      w.set(to[part]);
-    }
+      w.set(moved[part]!);
+    });
+    this.numbers.copy(this.at(0), moved);
   }
 
   /** fldcw. Leaves where an exception that happened is unmasked by it, or the summary would change. */
