@@ -24,9 +24,6 @@ export const STATE_ADDRESS = 0xff000000;
 /** Size of one thread's state block in bytes. */
 export const STATE_SIZE = 4096;
 
-/** A word that is 1 while a thread does what the processor does with a locked access that is not aligned. */
-export const SPLIT_LOCK_ADDRESS = 0xfe7ff000;
-
 /** Most threads of a process: as many state blocks and signal blocks have room. */
 export const THREAD_LIMIT = 1024;
 
@@ -82,6 +79,8 @@ export const State = {
   callDepth: 136,
   /** High half of a bridge's 64-bit result, until it is in edx. */
   bridgeHigh: 140,
+  /** The selector that a segment register refused last, without its privilege level: the error code of the #GP that follows. */
+  refusedSelector: 144,
   /** A fault that the host found in guest memory, first one: its signal (0 = none), address, page-fault error code. */
   faultSignal: 148,
   faultAddress: 152,

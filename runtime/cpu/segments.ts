@@ -55,7 +55,10 @@ export function setTlsDescriptor(state: StateViews, entry: number, descriptor: T
 export function loadSegment(state: StateViews, segment: number, selector: number): boolean {
   selector &= 0xffff;
   const base = segmentBase(state, segment, selector);
-  if (base === undefined) return false;
+  if (base === undefined) {
+    state.i32[State.refusedSelector >> 2] = selector & ~3;
+    return false;
+  }
   state.i32[(State.selectors >> 2) + segment] = selector;
   state.i32[(State.segmentBases >> 2) + segment] = base;
   return true;

@@ -78,7 +78,9 @@ export class CodeCache {
     let set = this.pageBlocks.get(page);
     if (!set) this.pageBlocks.set(page, (set = new Set()));
     set.add(block);
-    this.memory.protectCode(page);
+    const { pages } = this.memory;
+    const bits = pages[page]!;
+    if (bits & Page.write) pages[page] = (bits & ~Page.write) | Page.code;
   }
 
   /** Drops the translations of pages; writes to them are free again. */
@@ -94,22 +96,11 @@ export class CodeCache {
     const { pages } = this.memory;
     const bits = pages[page]!;
     if (bits & Page.code) pages[page] = (bits & ~Page.code) | Page.write;
-    this.dropTranslations(page);
-  }
-
-  private dropTranslations(page: number): void {
     const set = this.pageBlocks.get(page);
     if (!set) return;
     this.pageBlocks.delete(page);
     this.epoch++;
     for (const block of set) this.drop(block);
-  }
-
-  /** Drops the translations of pages of which another thread has said so, and has changed the permissions. */
-  dropForOther(first: number, count: number): void {
-    for (const page of [...this.pageBlocks.keys()]) {
-      if (page >= first && page < first + count) this.dropTranslations(page);
-    }
   }
 
   private drop(block: Block): void {

@@ -87,7 +87,7 @@ export class RegionCompiler implements Compiler {
       const { graph, liveness } = this.region(block);
       const name = this.nameOf(block.pc >>> 0);
       if (!this.addToModule(block, graph, liveness, name))
-        sources.push({ block, source: emitRegion(graph, name, this.dispatcher.checks, this.dispatcher.sharesMemory) });
+        sources.push({ block, source: emitRegion(graph, name, this.dispatcher.checks) });
     }
     this.queue.length = 0;
     this.finishModule(started);
@@ -193,7 +193,7 @@ export class RegionCompiler implements Compiler {
     const graph = new RegionGraph(entry.pc, nodes);
     const looked = new Set<Block>();
     const liveness = removeDeadPuts(graph, {
-      preciseFlags: this.options.preciseFlags === true,
+      preciseFlags: this.options.preciseFlags === true || this.dispatcher.exactFlags,
       checks: this.dispatcher.checks,
       liveAt: (address) => this.liveAt(address, looked),
     });

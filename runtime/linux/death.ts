@@ -44,7 +44,7 @@ function detailOf(process: LinuxProcess): string {
   const { trapNumber, errorCode, faultAddress } = process.thread;
   switch (trapNumber) {
     case Trap.pageFault: {
-      const what = errorCode & 1 ? 'not accessible' : 'not mapped';
+      const what = process.mappings.regions.at(faultAddress) ? 'not accessible' : 'not mapped';
       const how = errorCode & 16 ? 'execute' : errorCode & 2 ? 'write' : 'read';
       return `address ${hex(faultAddress)} ${what} (${how})`;
     }

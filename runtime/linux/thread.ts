@@ -23,15 +23,10 @@ export class GuestThread {
   trapNumber = 0;
   errorCode = 0;
   faultAddress = 0;
+  /** An exception of the kind that leaves eip at its instruction is about to become a signal: the processor sets RF then. */
+  resumeFlag = false;
 
   constructor(readonly cpu: CpuState) {}
-
-  /** A thread begins as `clone` leaves it; its mask and the address to clear are set by the caller. */
-  reset(): void {
-    this.resetForExec();
-    this.savedSignalMask = undefined;
-    this.trapNumber = this.errorCode = this.faultAddress = 0;
-  }
 
   /** What a thread forgets when it executes a new program. */
   resetForExec(): void {

@@ -8,7 +8,7 @@
  */
 import { EMULATOR_END, GUEST_LIMIT } from '../../translator/state.js';
 import { LOWEST_MAPPING, Page, PAGE_SHIFT, PAGE_SIZE } from '../../translator/pages.js';
-import { HostBuffer, hostProcessId, type HostStat, hostStat } from '../host/buffer.js';
+import { HostBuffer, hostClose, hostOpen, hostProcessId, hostRead, type HostStat, hostStat } from '../host/buffer.js';
 import { errno, madvise, mmap, mprotect, syscall } from '../host/libc.js';
 import { Errno } from '../linux/constants/errno.js';
 import { Advice, MapFlag, Protection, RemapFlag, SyncFlag } from '../linux/constants/memory.js';
@@ -567,6 +567,15 @@ export class Mappings {
     return device === BigInt(((major & 0xfff) << 8) | (minor & 0xff) | ((minor & 0xfff00) << 12));
   }
 
+  /** Whether somebody has touched the page, so that the kernel has provided it (/proc/self/pagemap, bit 63 of its word). */
+  isPresent(address: number): boolean {
+    const fd = hostOpen(PAGE_MAP);
+    if (fd < 0) return true;
+    const word = hostRead(fd, 8 * Math.floor((this.hostBase + address) / PAGE_SIZE), 8);
+    hostClose(fd);
+    return typeof word === 'number' || word.length < 8 || (word[7]! & 0x80) !== 0;
+  }
+
   // ---- host and page table -----------------------------------------------------------------------------------
 
   private hostMap(
@@ -624,6 +633,8 @@ export class Mappings {
     this.memory.pages.fill(Page.mapped, (start + visible) / PAGE_SIZE, (start + length) / PAGE_SIZE);
   }
 }
+
+const PAGE_MAP = new TextEncoder().encode('/proc/self/pagemap');
 
 /** How far a region that grows down may grow (RLIMIT_STACK's usual value). */
 const STACK_LIMIT = 8 << 20;

@@ -142,6 +142,8 @@ class Machine {
     };
     this.dispatcher = new Dispatcher(this.memory, this.cpu, options);
     this.compiler = new RegionCompiler(this.dispatcher, options, { maximumBlocks: 100, threshold: 1, batch: 1 });
+    // As hot code is by default: no address is checked.
+    this.dispatcher.setMemoryMode('lazy');
     const symbols = readFileSymbols(PROGRAM)!;
     this.ordered = symbols.names.flatMap((name, i) => {
       const [address, size] = [symbols.values[i]!, symbols.sizes[i]!];

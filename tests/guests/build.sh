@@ -19,7 +19,7 @@ for source in "$here"/src/*.asm; do
   ld -m elf_i386 -z noseparate-code -o "$out/$name" "$out/$name.o"
   rm "$out/$name.o"
 done
-for name in arguments status primes integers floats self-modifying faults hot-faults processes files time signals; do
+for name in arguments status primes integers floats self-modifying faults exceptions hot-faults processes files time signals; do
   gcc "${static[@]}" -o "$out/$name" "$here/src/$name.c" -lgcc
 done
 gcc "${bare[@]}" -fPIE -static-pie -o "$out/pie" "$here/src/pie.c"

@@ -10,9 +10,6 @@ const idle: Engine = {
   invalidateAll: () => undefined,
   invalidatePages: () => undefined,
   setMemoryMode: () => undefined,
-  testWrites: () => undefined,
-  dropTranslations: () => undefined,
-  startThreads: () => undefined,
   statistics: {} as Engine['statistics'],
 };
 

@@ -78,6 +78,7 @@ export const GUEST_CASES: readonly GuestCase[] = [
   guest('signals'),
   ...FAULTS.split(' ').map((kind) => guest('faults', kind)),
   ...HOT_FAULTS.map(([kind]) => guest('hot-faults', kind)),
+  guest('exceptions'),
   guest('dynamic', 'pear apple fig', { dynamic: true }),
   // The benchmarks, short enough for an interpreter.
   guest('bench/sieve', '1'),

@@ -31,14 +31,8 @@ const MAXIMUM_CALL_DEPTH = 100;
 
 export const linkName = (address: number): string => `link_${(address >>> 0).toString(16)}`;
 
-/** @param sharesMemory other threads use the memory: accesses are as indivisible as the processor's */
-export function emitRegion(
-  graph: RegionGraph,
-  name: string,
-  checks?: AccessChecks,
-  sharesMemory = false,
-): RegionSource {
-  return new RegionEmitter(graph, name, checks, sharesMemory).emit();
+export function emitRegion(graph: RegionGraph, name: string, checks?: AccessChecks): RegionSource {
+  return new RegionEmitter(graph, name, checks).emit();
 }
 
 class RegionEmitter implements StructureSink {
@@ -53,7 +47,6 @@ class RegionEmitter implements StructureSink {
     private readonly graph: RegionGraph,
     private readonly name: string,
     checks: AccessChecks | undefined,
-    sharesMemory: boolean,
   ) {
     const { dirty, used } = variablesOf(graph);
     this.dirty = dirty;
@@ -64,8 +57,6 @@ class RegionEmitter implements StructureSink {
         this.usesSlow = true;
         return `{ pc = ${pc | 0}; break slow; }`;
       },
-      again: (pc) => target.leave(pc, 0),
-      sharesMemory,
       throwing: false,
       ...(checks && { checks }),
       writeBack: dirty,

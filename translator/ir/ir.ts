@@ -186,8 +186,7 @@ export function countUses(statements: readonly Statement[]): void {
 export function canExit(statement: Statement): boolean {
   switch (statement.kind) {
     case 'store':
-      // An atomic store that finds other memory than was loaded stores nothing.
-      return statement.checked !== true || statement.atomic;
+      return statement.checked !== true;
     case 'load':
     case 'probe':
     case 'copyIn':

@@ -124,8 +124,7 @@ class OperandBinder {
 
   private memoryInteger(size: Size): AnyOperand {
     const { b } = this;
-    // An exchange with memory is locked without saying so.
-    const atomic = this.instruction.lock || this.instruction.declaration.mnemonic === 'xchg';
+    const atomic = this.instruction.lock;
     // A lifting function reads an operand once or more: it is loaded once. Where it is written too, the load faults as the
     // write would, and the store needs no check.
     let value: Value | undefined;

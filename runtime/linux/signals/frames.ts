@@ -40,9 +40,7 @@ const Context = {
 } as const;
 
 /** `struct _fpstate_32`: an fsave image with status and magic behind it, then an fxsave image. */
-const FpState = { status: 108, fxImage: 112, size: 112 + 512 } as const;
-/** The half above the code segment's selector in an fsave image. */
-const SELECTOR_HIGH = 18;
+const FpState = { codeSelector: 16, dataSelector: 24, status: 108, fxImage: 112, size: 112 + 512 } as const;
 const FX_IMAGE_SIZE = 512;
 const FSAVE_SIZE = 108;
 
@@ -83,8 +81,8 @@ const USER_DS = 0x2b;
 const EFLAGS_TF = 0x100;
 const EFLAGS_DF = 0x400;
 const EFLAGS_RF = 0x10000;
-/** The flags that a program may change by its signal frame (FIX_EFLAGS). */
-const FIX_EFLAGS = 0x40000 | 0x800 | EFLAGS_DF | EFLAGS_TF | 0x80 | 0x40 | 0x10 | 0x4 | 0x1 | EFLAGS_RF;
+/** The flags that a program may change by its signal frame (FIX_EFLAGS), but RF, which the first instruction would clear. */
+const FIX_EFLAGS = 0x40000 | 0x800 | EFLAGS_DF | EFLAGS_TF | 0x80 | 0x40 | 0x10 | 0x4 | 0x1;
 
 const GENERAL = [
   ['eax', State.eax, Context.eax],
@@ -228,7 +226,8 @@ export class SignalFrames {
     put(Context.err, thread.errorCode);
     put(Context.eip, cpu.i32[State.eip >> 2]!);
     put(Context.cs, cpu.i32[selectors + Segment.cs]! & 0xffff);
-    put(Context.eflags, cpu.eflags);
+    put(Context.eflags, cpu.eflags | (thread.resumeFlag ? EFLAGS_RF : 0));
+    thread.resumeFlag = false;
     put(Context.espAtSignal, cpu.i32[State.esp >> 2]!);
     put(Context.ss, cpu.i32[selectors + Segment.ss]! & 0xffff);
     put(Context.fpstate, fpstate);
@@ -246,8 +245,13 @@ export class SignalFrames {
     const status = x87.fnstswValue();
     x87.fnsave108(image);
     u8.set(cpu.u8.subarray(image, image + FSAVE_SIZE), at);
-    // The kernel makes the image from fxsave's, which has no last opcode (convert_from_fxsr).
-    view.setUint16(at + SELECTOR_HIGH, 0, true);
+    // A 64-bit kernel does not know the selectors of the x87's pointers and gives the program's own.
+    view.setUint32(at + FpState.codeSelector, cpu.i32[(State.selectors >> 2) + Segment.cs]! & 0xffff, true);
+    view.setUint32(
+      at + FpState.dataSelector,
+      (cpu.i32[(State.selectors >> 2) + Segment.ds]! & 0xffff) | 0xffff0000,
+      true,
+    );
     view.setUint16(at + FpState.status, status, true);
     this.clearFpState();
   }

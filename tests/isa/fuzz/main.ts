@@ -63,6 +63,7 @@ function fuzzInstructions({ cases, seed, engines, only, length, coverageFile, ke
   const cycle = new FormCycle(only ?? /./, declarationKey, random);
   const times = new Map<string, number>();
   const shown: Finding[] = [];
+  const seen = new Set<string>();
   const started = performance.now();
   let done = 0;
   let lastLine = started;
@@ -86,9 +87,10 @@ function fuzzInstructions({ cases, seed, engines, only, length, coverageFile, ke
     });
     for (const finding of findings) {
       const topic = `${topicOf(finding.subject)} (${finding.engine})`;
-      const before = times.get(topic) ?? 0;
-      times.set(topic, before + 1);
-      if (before > 0 || shown.length >= SHOWN) continue;
+      times.set(topic, (times.get(topic) ?? 0) + 1);
+      // What differs in one engine often differs in all.
+      if (seen.has(topicOf(finding.subject)) || shown.length >= SHOWN) continue;
+      seen.add(topicOf(finding.subject));
       const simple = fuzzer.minimised(finding);
       shown.push(simple);
       console.log(fuzzer.text(simple));
