@@ -7,6 +7,7 @@ import { emitRegion, linkName, type RegionSource } from '../../translator/emit/r
 import type { Terminator } from '../../translator/ir/ir.js';
 import { isTerminator } from '../../translator/ir/ir.js';
 import { liftBlock } from '../../translator/lift/lift.js';
+import { forwardLoads } from '../../translator/passes/forward-loads.js';
 import { FLAG_BITS, flagBits, OTHER_BITS, removeDeadPuts, type Liveness } from '../../translator/passes/liveness.js';
 import { isX87Call, x87UnitAt } from '../../translator/passes/x87-operations.js';
 import { X87Plan } from '../../translator/passes/x87-stack.js';
@@ -177,6 +178,7 @@ export class RegionCompiler implements Compiler {
       const block = takeHottest(worklist);
       if (nodes.has(block.pc)) continue;
       const ir = liftBlock(block.instructions);
+      forwardLoads(ir.statements);
       instructions += block.instructions.length;
       const last = ir.statements[ir.statements.length - 1]!;
       const node: RegionNode = {

@@ -164,6 +164,56 @@ export function operandsOf(statement: Statement): Value[] {
   }
 }
 
+/** Replaces the values that a statement uses directly. */
+export function mapOperands(statement: Statement, map: (value: Value) => Value): void {
+  switch (statement.kind) {
+    case 'instruction':
+    case 'removed':
+      return;
+    case 'put':
+    case 'putRegisterAt':
+      statement.value = map(statement.value);
+      return;
+    case 'load':
+    case 'probe':
+    case 'bridge':
+      statement.address = map(statement.address);
+      return;
+    case 'store':
+      statement.address = map(statement.address);
+      statement.value = map(statement.value);
+      return;
+    case 'read':
+    case 'write':
+      if (statement.slot) statement.slot = map(statement.slot);
+      if (statement.kind === 'write') statement.value = map(statement.value);
+      return;
+    case 'copyIn':
+    case 'copyOut':
+      statement.address = map(statement.address);
+      statement.slot = map(statement.slot);
+      return;
+    case 'guard':
+      statement.condition = map(statement.condition);
+      return;
+    case 'call':
+    case 'callState':
+      statement.args = statement.args.map(map);
+      return;
+    case 'jump':
+      statement.target = map(statement.target);
+      return;
+    case 'branch':
+      statement.condition = map(statement.condition);
+      statement.taken = map(statement.taken);
+      statement.notTaken = map(statement.notTaken);
+      return;
+    case 'stop':
+      statement.detail = map(statement.detail);
+      statement.eip = map(statement.eip);
+  }
+}
+
 export function argumentsOf(value: Value): readonly Value[] {
   return 'args' in value ? value.args : [];
 }

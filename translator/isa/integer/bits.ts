@@ -58,16 +58,17 @@ const sar: Counted = (b, d, count) => {
   shiftResult(b, d, count, result, cf, b.const(0));
 };
 
+/** The other way's count, written so that V8 sees a rotation. (Of zero it is 32, which shifts take as zero.) */
+const rest = (b: Builder, count: Value): Value => b.sub(b.const(32), count);
+
 /** Rotates: CF and OF change where the masked count is not zero. */
 const rol: Counted = (b, d, count) => {
   const value = d.read();
   if (isZero(count)) return d.write(value);
   const bits = d.size;
   let result: Value;
-  if (bits === 32) {
-    result = b.or(b.shl(value, count), b.shrU(value, b.sub(b.const(0), count)));
-    if (count.op !== 'const') result = b.select(count, result, value);
-  } else {
+  if (bits === 32) result = b.or(b.shl(value, count), b.shrU(value, rest(b, count)));
+  else {
     const turn = b.and(count, b.const(bits - 1));
     result = b.zeroExtend(b.or(b.shl(value, turn), b.shrU(value, b.sub(b.const(bits), turn))), bits);
   }
@@ -81,10 +82,8 @@ const ror: Counted = (b, d, count) => {
   if (isZero(count)) return d.write(value);
   const bits = d.size;
   let result: Value;
-  if (bits === 32) {
-    result = b.or(b.shrU(value, count), b.shl(value, b.sub(b.const(0), count)));
-    if (count.op !== 'const') result = b.select(count, result, value);
-  } else {
+  if (bits === 32) result = b.or(b.shrU(value, count), b.shl(value, rest(b, count)));
+  else {
     const turn = b.and(count, b.const(bits - 1));
     result = b.zeroExtend(b.or(b.shrU(value, turn), b.shl(value, b.sub(b.const(bits), turn))), bits);
   }
