@@ -24,6 +24,9 @@ export const STATE_ADDRESS = 0xff000000;
 /** Size of one thread's state block in bytes. */
 export const STATE_SIZE = 4096;
 
+/** A word that is 1 while a thread does what the processor does with a locked access that is not aligned. */
+export const SPLIT_LOCK_ADDRESS = 0xfe7ff000;
+
 /** Most threads of a process: as many state blocks and signal blocks have room. */
 export const THREAD_LIMIT = 1024;
 

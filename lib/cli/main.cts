@@ -12,6 +12,7 @@ import nodeModule = require('node:module');
 import os = require('node:os');
 import path = require('node:path');
 import vm = require('node:vm');
+import type * as WorkerThreads from 'node:worker_threads';
 import type * as RunMain from './run-main.js' with { 'resolution-mode': 'import' };
 
 /** Written by the build beside this file (tools/finish-build.js). Its first line is a comment with the digest of the rest. */
@@ -136,6 +137,13 @@ function removeOldFiles(directory: string): void {
 const YARGS_COMMANDS = new Set(['sysroot', 'nativelib', 'bench', 'help', 'completion']);
 const YARGS_OPTIONS = new Set(['-h', '--help', '--version']);
 
+async function runThread(): Promise<void> {
+  const { workerData } = nodeModule.createRequire(FILE)('node:worker_threads') as typeof WorkerThreads;
+  const bundle = loadBundle();
+  const run = bundle?.exports ?? (await import('./run-main.js'));
+  run.runThread(workerData as RunMain.ThreadData);
+}
+
 async function main(args: readonly string[]): Promise<void> {
   const first = args[0];
   if (first !== undefined && !YARGS_COMMANDS.has(first) && !YARGS_OPTIONS.has(first)) {
@@ -147,4 +155,8 @@ async function main(args: readonly string[]): Promise<void> {
   await (await import('./yargs-main.js')).main(args);
 }
 
-void main(process.argv.slice(2));
+/** A Worker of a run has this for its argument (lib/cli/worker.ts). */
+const THREAD_ARGUMENT = 'bridge86:thread';
+
+if (process.argv[2] === THREAD_ARGUMENT) void runThread();
+else void main(process.argv.slice(2));

@@ -1,5 +1,7 @@
 /** `bridge86 run` from its arguments to its end. The build makes one file of this and all that it imports. */
 import { run } from './commands/run.js';
+export { runThread } from './commands/run.js';
+export type { ThreadData } from './worker.js';
 import { report } from './failure.js';
 import { rawArguments } from './raw-arguments.js';
 import { HelpRequest, parseRunArguments } from './run-options.js';

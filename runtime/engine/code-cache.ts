@@ -78,9 +78,7 @@ export class CodeCache {
     let set = this.pageBlocks.get(page);
     if (!set) this.pageBlocks.set(page, (set = new Set()));
     set.add(block);
-    const { pages } = this.memory;
-    const bits = pages[page]!;
-    if (bits & Page.write) pages[page] = (bits & ~Page.write) | Page.code;
+    this.memory.protectCode(page);
   }
 
   /** Drops the translations of pages; writes to them are free again. */
@@ -96,11 +94,22 @@ export class CodeCache {
     const { pages } = this.memory;
     const bits = pages[page]!;
     if (bits & Page.code) pages[page] = (bits & ~Page.code) | Page.write;
+    this.dropTranslations(page);
+  }
+
+  private dropTranslations(page: number): void {
     const set = this.pageBlocks.get(page);
     if (!set) return;
     this.pageBlocks.delete(page);
     this.epoch++;
     for (const block of set) this.drop(block);
+  }
+
+  /** Drops the translations of pages of which another thread has said so, and has changed the permissions. */
+  dropForOther(first: number, count: number): void {
+    for (const page of [...this.pageBlocks.keys()]) {
+      if (page >= first && page < first + count) this.dropTranslations(page);
+    }
   }
 
   private drop(block: Block): void {

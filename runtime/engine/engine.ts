@@ -44,6 +44,12 @@ export interface Engine {
   invalidatePages(firstPage: number, pageCount: number): void;
   /** Drops what was generated for the other mode. Engines begin precise: lazy needs `runtime/host/fault-handler.ts`. */
   setMemoryMode(mode: MemoryMode): void;
+  /** Generated code tests writes from now on: there is code in pages that the guest may write. */
+  testWrites(): void;
+  /** Another thread has invalidated pages: their permissions are its business. */
+  dropTranslations(firstPage: number, pageCount: number): void;
+  /** From now on other threads use the memory: what is atomic must be. */
+  startThreads(): void;
   readonly statistics: EngineStatistics;
 }
 
@@ -101,6 +107,7 @@ export interface EngineBridges {
   damagedCookie(address: number): void;
 }
 
+const LONGEST_INSTRUCTION = 15;
 /** Longest translation block, in instructions. */
 const MAXIMUM_BLOCK = 64;
 
@@ -130,6 +137,8 @@ export class Dispatcher implements Engine {
   compiler: Compiler | undefined;
   /** What generated code tests. Lazy mode tests writes once there is code in pages that the guest may write. */
   checks = CHECK_ALL;
+  /** Other threads use the memory, too. */
+  sharesMemory = false;
   /** Whether generated code has all flags as they are where an access faults: somebody sees them there. */
   exactFlags = false;
   protected readonly supervised: boolean = false;
@@ -195,6 +204,20 @@ export class Dispatcher implements Engine {
       this.cache.dropAll();
     }
     this.setChecks(mode === 'lazy' ? CHECK_NONE : CHECK_ALL);
+  }
+
+  testWrites(): void {
+    if (!this.checks.writes) this.setChecks(CHECK_WRITES);
+  }
+
+  dropTranslations(firstPage: number, pageCount: number): void {
+    this.cache.dropForOther(firstPage, pageCount);
+  }
+
+  startThreads(): void {
+    if (this.sharesMemory) return;
+    this.sharesMemory = true;
+    this.cache.dropAll();
   }
 
   private setChecks(checks: AccessChecks): void {
@@ -365,6 +388,8 @@ export class Dispatcher implements Engine {
     while (!ended && instructions.length < MAXIMUM_BLOCK) {
       let instruction: DecodedInstruction;
       try {
+        this.memory.protectCode(at >>> PAGE_SHIFT);
+        if ((at & (PAGE_SIZE - 1)) > PAGE_SIZE - LONGEST_INSTRUCTION) this.protectNext(at);
         instruction = this.decode(at);
       } catch (error) {
         // What cannot be decoded faults when it is reached, not before.
@@ -378,7 +403,7 @@ export class Dispatcher implements Engine {
       ended = instruction.declaration.options.ends === true;
     }
     if (!ended) operations.push(new Operation(this.goOn, at | 0, at | 0));
-    if (!this.checks.writes && this.isWritable(pc >>> 0, at)) this.setChecks(CHECK_WRITES);
+    if (this.isWritable(pc >>> 0, at)) this.testWrites();
     const block = new Block(pc | 0, at, operations, instructions);
     const last = instructions[instructions.length - 1]!;
     if (last.declaration.mnemonic === 'jmp' && last.declaration.encoding === 'FF /4') block.targets = [];
@@ -393,6 +418,12 @@ export class Dispatcher implements Engine {
     const { pages } = this;
     const last = (end - 1) >>> PAGE_SHIFT;
     return ((pages[start >>> PAGE_SHIFT]! | pages[last]!) & (Page.write | Page.code)) !== 0;
+  }
+
+  /** An instruction may reach into the next page. */
+  private protectNext(at: number): void {
+    const page = ((at >>> PAGE_SHIFT) + 1) & 0xfffff;
+    if (this.pages[page]! & Page.execute) this.memory.protectCode(page);
   }
 
   /** Decodes one instruction; throws the guest's #UD, #GP or page fault. */

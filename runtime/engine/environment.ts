@@ -5,6 +5,7 @@
  */
 import vm from 'node:vm';
 import { Page } from '../../translator/pages.js';
+import { SPLIT_LOCK_ADDRESS } from '../../translator/state.js';
 import type { CpuState } from '../cpu/cpu-state.js';
 import * as arithmetic from '../helpers/arithmetic.js';
 import { createSimdHelpers } from '../helpers/simd/index.js';
@@ -35,11 +36,11 @@ function ld8(a) {
 }
 function ld16(a) {
   if ((P[a >>> 12] & P[a + 1 >>> 12] & ${Page.read}) === 0) readFault(a, 2);
-  return M.getUint16(a >>> 0, true);
+  return (a & 1) === 0 ? M16[a >>> 1] : M.getUint16(a >>> 0, true);
 }
 function ld32(a) {
   if ((P[a >>> 12] & P[a + 3 >>> 12] & ${Page.read}) === 0) readFault(a, 4);
-  return M.getInt32(a >>> 0, true);
+  return (a & 3) === 0 ? M32[a >>> 2] : M.getInt32(a >>> 0, true);
 }
 function ld8w(a) {
   ${unless('P[a >>> 12]')}checkWrite(a, 1);
@@ -47,11 +48,11 @@ function ld8w(a) {
 }
 function ld16w(a) {
   ${unless('P[a >>> 12] & P[a + 1 >>> 12]')}checkWrite(a, 2);
-  return M.getUint16(a >>> 0, true);
+  return (a & 1) === 0 ? M16[a >>> 1] : M.getUint16(a >>> 0, true);
 }
 function ld32w(a) {
   ${unless('P[a >>> 12] & P[a + 3 >>> 12]')}checkWrite(a, 4);
-  return M.getInt32(a >>> 0, true);
+  return (a & 3) === 0 ? M32[a >>> 2] : M.getInt32(a >>> 0, true);
 }
 function st8(a, v) {
   ${unless('P[a >>> 12]')}checkWrite(a, 1);
@@ -59,11 +60,32 @@ function st8(a, v) {
 }
 function st16(a, v) {
   ${unless('P[a >>> 12] & P[a + 1 >>> 12]')}checkWrite(a, 2);
-  M.setInt16(a >>> 0, v, true);
+  if ((a & 1) === 0) M16[a >>> 1] = v;
+  else M.setInt16(a >>> 0, v, true);
 }
 function st32(a, v) {
   ${unless('P[a >>> 12] & P[a + 3 >>> 12]')}checkWrite(a, 4);
-  M.setInt32(a >>> 0, v, true);
+  if ((a & 3) === 0) M32[a >>> 2] = v;
+  else M.setInt32(a >>> 0, v, true);
+}
+function compareExchange8(a, old, v) {
+  return Atomics.compareExchange(M8, a >>> 0, old, v) === old ? 0 : 1;
+}
+function compareExchange16(a, old, v) {
+  if ((a & 1) !== 0) return splitExchange(a, 2, old, v);
+  return Atomics.compareExchange(M16, a >>> 1, old, v) === old ? 0 : 1;
+}
+function compareExchange32(a, old, v) {
+  if ((a & 3) !== 0) return splitExchange(a, 4, old, v);
+  return Atomics.compareExchange(M32, a >>> 2, old, v) === old ? 0 : 1;
+}
+function splitExchange(a, size, old, v) {
+  while (Atomics.compareExchange(SPLIT_LOCK, 0, 0, 1) !== 0);
+  const same = size === 2 ? M.getUint16(a >>> 0, true) === old : M.getInt32(a >>> 0, true) === old;
+  if (same && size === 2) M.setInt16(a >>> 0, v, true);
+  else if (same) M.setInt32(a >>> 0, v, true);
+  Atomics.store(SPLIT_LOCK, 0, 0);
+  return same ? 0 : 1;
 }
 `;
 }
@@ -75,6 +97,9 @@ export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: S
     S16: cpu.u16,
     M: memory.view,
     M8: memory.u8,
+    M16: new Uint16Array(memory.buffer),
+    M32: new Int32Array(memory.buffer),
+    SPLIT_LOCK: new Int32Array(memory.buffer, SPLIT_LOCK_ADDRESS, 1),
     P: memory.pages,
     readFault: (address: number, size: number): void => {
       memory.checkRead(address, size);

@@ -88,7 +88,7 @@ export class RegionCompiler implements Compiler {
       const { graph, liveness } = this.region(block);
       const name = this.nameOf(block.pc >>> 0);
       if (!this.addToModule(block, graph, liveness, name))
-        sources.push({ block, source: emitRegion(graph, name, this.dispatcher.checks) });
+        sources.push({ block, source: emitRegion(graph, name, this.dispatcher.checks, this.dispatcher.sharesMemory) });
     }
     this.queue.length = 0;
     this.finishModule(started);

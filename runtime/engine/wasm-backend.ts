@@ -66,6 +66,7 @@ export class WasmBackend {
       checks: this.dispatcher.checks,
       ...(plan ? { x87: { plan, mode: { precision, double: this.double } } } : {}),
       slotOf: (address) => this.slotOf(address),
+      sharesMemory: this.dispatcher.sharesMemory,
     });
     this.pending.push({ block, name, readsFlags: (liveness.liveIn[0]! & FLAG_BITS) !== 0 });
   }

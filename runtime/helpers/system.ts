@@ -3,7 +3,7 @@
  * time, 64-bit arithmetic that JavaScript lacks. Those that work on the whole state return 1 with `pendingTrap` set where
  * the instruction faults, so that generated code can leave in good order.
  */
-import { Segment, State, Trap } from '../../translator/state.js';
+import { Segment, SPLIT_LOCK_ADDRESS, State, Trap } from '../../translator/state.js';
 import { loadSegment, tlsDescriptor } from '../cpu/segments.js';
 import type { CpuState } from '../cpu/cpu-state.js';
 import { GuestTrap } from '../memory/trap.js';
@@ -34,6 +34,9 @@ export type SystemHelpers = ReturnType<typeof createSystemHelpers>;
 export function createSystemHelpers(cpu: CpuState, memory: GuestMemory, options: SystemHelperOptions) {
   const s = cpu.i32;
   const stringStep = createStringHelper(cpu, memory, options.checkedStores === true);
+  const quadwords = new BigInt64Array(memory.buffer);
+  const splitLock = new Int32Array(memory.buffer, SPLIT_LOCK_ADDRESS, 1);
+  const fenceWord = new Int32Array(1);
   const maskedStore = createMaskedStore(cpu, memory);
   let pendingTrap: GuestTrap | undefined;
 
@@ -133,6 +136,35 @@ export function createSystemHelpers(cpu: CpuState, memory: GuestMemory, options:
     /** maskmovq and maskmovdqu. */
     maskmov(address: number, data: number, mask: number, bytes: number): number {
       return attempt(() => maskedStore(address, data, mask, bytes));
+    },
+
+    /** cmpxchg8b, of memory that may be written. */
+    compareExchange8b(address: number): number {
+      return attempt(() => {
+        memory.checkWrite(address, 8);
+        const at = address >>> 0;
+        const pair = (high: number, low: number): bigint => (BigInt(high) << 32n) | BigInt(low >>> 0);
+        const expected = pair(s[State.edx >> 2]!, s[State.eax >> 2]!);
+        const replacement = pair(s[State.ecx >> 2]!, s[State.ebx >> 2]!);
+        let found: bigint;
+        if (at % 8 === 0) found = Atomics.compareExchange(quadwords, at / 8, expected, replacement);
+        else {
+          while (Atomics.compareExchange(splitLock, 0, 0, 1) !== 0);
+          found = memory.view.getBigInt64(at, true);
+          if (found === expected) memory.view.setBigInt64(at, replacement, true);
+          Atomics.store(splitLock, 0, 0);
+        }
+        const equal = found === expected;
+        s[State.zr >> 2] = equal ? 0 : 1;
+        if (equal) return;
+        s[State.eax >> 2] = Number(BigInt.asIntN(32, found));
+        s[State.edx >> 2] = Number(found >> 32n);
+      });
+    },
+
+    /** mfence: no load of this thread comes before its stores. */
+    fence(): void {
+      Atomics.exchange(fenceWord, 0, 0);
     },
 
     /** enter (Intel SDM 2): pushes the frame pointer and, for nested procedures, the display. */

@@ -100,7 +100,7 @@ export class HostSignals {
   private readonly scratch = new HostBuffer(256);
   private readonly handler: number;
   private readonly restorer: number;
-  private canKick = false;
+  private canKick: boolean;
   /**
    * A system call by host number that returns -EINTR at once when a signal waits already, however late it came: for every
    * call that may block. Negated error numbers as the kernel returns them.
@@ -113,6 +113,7 @@ export class HostSignals {
     private readonly index = 0,
   ) {
     const { buffer, base, table } = memory;
+    this.canKick = index !== 0;
     const block = table + TABLE_SIZE;
     this.table = new DataView(buffer, table, TABLE_SIZE);
     this.view = new DataView(buffer, block + index * BLOCK_SIZE, BLOCK_SIZE);

@@ -30,9 +30,13 @@ export function forkProcess(process: LinuxProcess, exitSignal?: number): number 
   }
   // What is sent to the child before its handler knows the child's ids has to wait.
   process.signals.blockAll();
+  // The child must not inherit locks of V8 that another thread holds.
+  const { lock } = process.threads;
+  lock.stopOthers();
   const pid = fork(exitSignal);
   const error = pid === -1 ? errno() : pid < 0 ? -pid : 0;
   if (pid === 0) process.becomeChild();
+  else lock.resumeOthers();
   process.signals.unblock();
   return error ? -error : pid;
 }

@@ -35,14 +35,19 @@ import { guestProcFiles } from './proc-files.js';
 import { SignalActions } from './signals/actions.js';
 import { type Fault, faultOf } from './signals/faults.js';
 import { describeInfo, infoNumber } from './signals/siginfo.js';
-import { Signals } from './signals/signals.js';
+import { type InterruptedCall, Signals } from './signals/signals.js';
 import type { StraceWriter } from './strace.js';
 import { NO_RESULT } from './syscalls/declare.js';
 import { translatePath } from './syscalls/access.js';
 import { dispatchSyscall, pendingSyscall } from './syscalls/dispatch.js';
 import { isRestartable } from './syscalls/restart.js';
 import { GuestThread } from './thread.js';
+import { type ProgramRecord, readRecord, toBytes } from './threads/program-record.js';
+import { releaseRobustFutexes } from './threads/robust-list.js';
 import { sharedUnsigned, sharedWords } from './threads/shared-state.js';
+import { Control, Slot, type SlotWord, Status } from './threads/thread-table.js';
+import { beginTranslations, resetChecks, shareTranslations } from './threads/translations.js';
+import { type HostThreadStart, Threads } from './threads/threads.js';
 
 export interface ProcessOptions {
   /** Directory with an i386 system: absolute paths are looked for there first. */
@@ -61,11 +66,17 @@ export interface ProcessOptions {
   random?: (length: number) => Uint8Array;
   /** Where one-line messages about the guest's end go; the host's stderr unless given. */
   report?: (line: string) => void;
+  /** Starts a Worker that makes a `LinuxProcess` of `thread` and calls `runHostThread`; without it there are no threads. */
+  startHostThread?: (start: HostThreadStart) => void;
+  /** This is another thread's view of a process that runs already. */
+  thread?: HostThreadStart;
 }
 
-/** How a process ended. */
+/** How a process ended; `thread`: only the guest thread here did, `killed` for the sake of another. */
 export type ProcessEnd =
-  { readonly kind: 'exit'; readonly status: number } | { readonly kind: 'signal'; readonly signal: number };
+  | { readonly kind: 'exit'; readonly status: number }
+  | { readonly kind: 'signal'; readonly signal: number }
+  | { readonly kind: 'thread'; readonly status: number; readonly killed: boolean };
 
 /** FPU, TSC, CX8, CMOV, MMX, FXSR, SSE, SSE2. */
 const DEFAULT_CAPABILITIES = 0x07808111;
@@ -76,7 +87,7 @@ const GRND_NONE = 0;
 const FUTEX_WAKE = 1;
 
 export class LinuxProcess {
-  readonly memory = new GuestMemory();
+  readonly memory: GuestMemory;
   /** Host address of guest address 0. */
   readonly hostBase: number;
   readonly cpu: CpuState;
@@ -87,6 +98,7 @@ export class LinuxProcess {
   readonly paths: PathResolver;
   readonly symbols: SymbolTable;
   readonly engine: Engine;
+  readonly threads: Threads;
   readonly strace: StraceWriter | undefined;
   /** Path of the program as the guest knows it (absolute) and as the host does. */
   executable: Uint8Array = new Uint8Array();
@@ -100,13 +112,17 @@ export class LinuxProcess {
   end: ProcessEnd | undefined;
   /** Host process id; kept through forks. */
   pid = hostProcessId();
+  /** The program (`mappings.generation`) of which this thread knows the names. */
+  private knownGeneration = -1;
   /** Called in the child of a vfork when it executes another program or ends: its parent waits for that. */
   releaseParent: (() => void) | undefined;
 
   constructor(readonly options: ProcessOptions) {
+    const { thread } = options;
+    this.memory = new GuestMemory(thread?.memory);
     this.hostBase = addressOf(this.memory.buffer);
-    this.cpu = new CpuState(this.memory);
-    this.cpu.reset();
+    this.cpu = new CpuState(this.memory, thread?.index);
+    if (!thread) this.cpu.reset();
     const { memory } = this;
     const regions = new RegionList(sharedUnsigned(memory, 'regions'));
     this.mappings = new Mappings(memory, this.hostBase, regions, sharedUnsigned(memory, 'mappings'));
@@ -125,13 +141,16 @@ export class LinuxProcess {
     this.symbols = new SymbolTable(this.mappings, this.hostBase);
     this.strace = options.strace;
     this.engine = options.createEngine(this);
-    this.mappings.onUnmapped = (firstPage, count) => this.engine.invalidatePages(firstPage, count);
-    if (options.memory === 'lazy') this.useHostFaults();
+    this.threads = new Threads(this, this.cpu.threadIndex);
+    this.signals.threads = this.threads;
+    if (thread) this.engine.startThreads();
+    else if (options.memory === 'lazy') this.useHostFaults();
+    shareTranslations(this);
   }
 
   /** Lets the host find faults in guest memory for generated code, until somebody must know the exact state at them. */
   private useHostFaults(): void {
-    const { hostBase, mappings, signals, engine } = this;
+    const { hostBase } = this;
     installFaultHandler({
       base: hostBase,
       pageTable: hostBase + PAGE_TABLE_ADDRESS,
@@ -144,9 +163,6 @@ export class LinuxProcess {
       address: State.faultAddress,
       code: State.faultCode,
     });
-    const usePreciseMemory = (): void => engine.setMemoryMode('precise');
-    mappings.onUnusual = usePreciseMemory;
-    signals.onFaultHandler = usePreciseMemory;
   }
 
   /** Threads' ids are the host's; the guest's first thread is the process's. */
@@ -186,8 +202,20 @@ export class LinuxProcess {
       if (error instanceof LoadError) return -error.errno;
       throw error;
     }
+    const { threads } = this;
+    if (found.kind === 'guest' && !threads.isLeader) {
+      closeExecutable(found);
+      return threads.executeInLeader(path, args, environment) ? 0 : -Errno.E2BIG;
+    }
     this.releaseParent?.();
-    if (found.kind === 'host') return this.executeOnHost(found, environment);
+    if (found.kind === 'host') {
+      threads.lock.stopOthers();
+      const error = this.executeOnHost(found, environment);
+      threads.lock.resumeOthers();
+      return error;
+    }
+    threads.endOthers();
+    threads.executionDone();
     this.engine.invalidateAll();
     this.mappings.reset();
     this.thread.resetForExec();
@@ -209,7 +237,7 @@ export class LinuxProcess {
     // A signal that came meanwhile is still noted, though the word that tells of it is gone.
     this.cpu.i32[State.pending >> 2] = 1;
     this.symbols.clear();
-    this.engine.setMemoryMode(this.options.memory ?? 'precise');
+    resetChecks(this);
     try {
       const ids = {
         userId: syscall(Host.getuid),
@@ -286,7 +314,7 @@ export class LinuxProcess {
 
   /** Runs until the guest's end. In the child of a guest's fork the same call returns that child's end. */
   run(): ProcessEnd {
-    const { cpu, signals, engine } = this;
+    const { cpu, signals, engine, threads } = this;
     for (;;) {
       const event = engine.run();
       switch (event.kind) {
@@ -303,16 +331,122 @@ export class LinuxProcess {
         case 'poll':
           break;
       }
-      if (!this.end && signals.hasWork) this.finishWith(signals.deliver());
-      if (this.end) {
+      if (!this.end && signals.hasWork) this.deliver();
+      if (threads.isThreaded) this.attend();
+      if (this.end && this.isOver()) {
         if (this.end.kind === 'exit') this.strace?.note(this, `+++ exited with ${this.end.status} +++`);
         return this.end;
       }
     }
   }
 
+  // ---- threads -----------------------------------------------------------------------------------------------
+
+  /** Between two guest instructions: does what other threads have asked for. */
+  private attend(): void {
+    const { threads } = this;
+    threads.lock.checkpoint();
+    if (!threads.mustLeave) return;
+    if (!threads.isLeader) {
+      this.end = { kind: 'thread', status: 0, killed: true };
+      return;
+    }
+    const { end } = threads;
+    if (end)
+      this.end = end.kind === 'exit' ? { kind: 'exit', status: end.value } : { kind: 'signal', signal: end.value };
+    else this.executeForOther();
+  }
+
+  /** The leader executes the program that another thread has asked for; its own guest thread is gone. */
+  private executeForOther(): void {
+    const { threads } = this;
+    threads.lock.enter();
+    const wanted = threads.takeExecution();
+    if (wanted) {
+      this.thread.savedSignalMask = undefined;
+      this.signals.setMask(wanted.mask);
+      // The other thread has seen that it can be executed.
+      if (this.execute(wanted.path, wanted.args, wanted.environment) < 0) {
+        this.end = { kind: 'signal', signal: Signal.SIGKILL };
+      }
+    }
+    threads.executionDone();
+    threads.lock.leave();
+  }
+
+  /** Whether `run` is to return: not in the leader as long as other threads go on. */
+  private isOver(): boolean {
+    const { threads } = this;
+    const end = this.end!;
+    if (!threads.isThreaded) return true;
+    if (end.kind !== 'thread') {
+      threads.endProcess(end.kind, end.kind === 'exit' ? end.status : end.signal);
+      return true;
+    }
+    if (!threads.isLeader || end.killed) return true;
+    this.endThread(false);
+    this.end = undefined;
+    if (threads.waitAsLeader()) this.signals.unblock();
+    this.attend();
+    // What waited was the end of the process, or a program that runs here from now on.
+    return this.end !== undefined;
+  }
+
+  /** A guest thread begins on this host thread: its registers are in the CPU state, the rest is in its slot. */
+  beginThread(): void {
+    const { threads, thread } = this;
+    const { table, index } = threads;
+    this.end = undefined;
+    const record =
+      this.mappings.generation === this.knownGeneration ? undefined : readRecord<ProgramRecord>(this.memory);
+    if (record) {
+      this.knownGeneration = this.mappings.generation;
+      this.executable = toBytes(record.executable);
+      this.hostExecutable = toBytes(record.hostExecutable);
+      this.arguments = record.arguments.map(toBytes);
+      this.environment = record.environment.map(toBytes);
+      this.stackStart = record.stackStart;
+      this.symbols.clear();
+    }
+    beginTranslations(this, record !== undefined);
+    thread.reset();
+    thread.clearChildTid = table.slot(index, Slot.clearChildTid);
+    this.personality = table.slot(index, Slot.personality);
+    const word = (field: SlotWord): bigint => BigInt(table.slot(index, field) >>> 0);
+    this.signals.beginThread(word(Slot.maskLow) | (word(Slot.maskHigh) << 32n));
+  }
+
+  /** The guest thread here is gone: whoever waits for it learns of it, and another may begin. */
+  endThread(killed: boolean): void {
+    const { threads, thread, signals } = this;
+    const { tid } = this;
+    signals.endThread();
+    if (!killed) releaseRobustFutexes(this, thread.robustList, tid);
+    const cleared = thread.clearChildTid;
+    thread.clearChildTid = 0;
+    const { lock, table, index } = threads;
+    lock.enter();
+    const status = this.end?.kind === 'thread' ? this.end.status : 0;
+    const last = !killed && threads.leave(status);
+    table.setSlot(index, Slot.kill, 0);
+    table.setSlot(index, Slot.status, threads.isLeader ? Status.ended : Status.idle);
+    table.wakeSlot(index, Slot.status);
+    lock.leave();
+    if (last) threads.endProcess('exit', table.get(Control.leaderStatus));
+    // From here on another guest thread's registers may be in the CPU state.
+    if (!killed) this.clearTid(cleared);
+  }
+
+  /** What a signal is to do is state that threads share. */
+  private deliver(interrupted?: InterruptedCall): void {
+    const { lock } = this.threads;
+    lock.enter();
+    this.finishWith(this.signals.deliver(interrupted));
+    lock.leave();
+  }
+
   private systemCall(address: number): void {
-    const { cpu, signals } = this;
+    const { cpu } = this;
     const number = cpu.i32[State.eax >> 2]!;
     const declaration = pendingSyscall(cpu);
     const result = dispatchSyscall(this, cpu);
@@ -320,7 +454,7 @@ export class LinuxProcess {
     cpu.i32[State.eax >> 2] = result;
     if (result === -Errno.EINTR && !this.end) {
       const restartable = declaration !== undefined && isRestartable(this, declaration);
-      this.finishWith(signals.deliver({ number, address, restartable }));
+      this.deliver({ number, address, restartable });
     }
   }
 
@@ -366,6 +500,13 @@ export class LinuxProcess {
 
   /** A processor exception: a signal, unless the kernel would only have to provide the page. */
   raise(trap: GuestTrap): void {
+    const { lock } = this.threads;
+    lock.enter();
+    this.raiseLocked(trap);
+    lock.leave();
+  }
+
+  private raiseLocked(trap: GuestTrap): void {
     const { thread, cpu, mappings } = this;
     const fault = faultOf(trap, cpu);
     thread.errorCode = trap.errorCode;
@@ -408,21 +549,29 @@ export class LinuxProcess {
     if (signal !== 0) this.end ??= { kind: 'signal', signal };
   }
 
-  /** `exit_group`, and `exit` of the last thread. */
+  /** `exit_group`. */
   exit(status: number): void {
     this.end ??= { kind: 'exit', status: status & 0xff };
-    this.clearChildTid();
+    releaseRobustFutexes(this, this.thread.robustList, this.tid);
+    const address = this.thread.clearChildTid;
+    this.thread.clearChildTid = 0;
+    // Nobody else sees memory that is not shared.
+    if (this.mappings.regions.at(address >>> 0)?.shared) this.clearTid(address);
   }
 
-  /** Tells whoever shares memory with this thread that it is gone (set_tid_address, kernel/fork.c mm_release). */
-  private clearChildTid(): void {
-    const { memory, thread } = this;
-    const address = thread.clearChildTid;
-    thread.clearChildTid = 0;
-    const shared = this.mappings.regions.at(address >>> 0)?.shared;
-    if (address === 0 || !shared || !memory.isWritable(address, 4)) return;
+  /** `exit`: the end of the process where this is its only thread. */
+  exitThread(status: number): void {
+    if (this.threads.isThreaded) this.end ??= { kind: 'thread', status: status & 0xff, killed: false };
+    else this.exit(status);
+  }
+
+  /** Tells whoever waits for a thread that it is gone (set_tid_address; kernel/fork.c, mm_release). */
+  private clearTid(address: number): void {
+    const { memory } = this;
+    address >>>= 0;
+    if (address === 0 || !memory.isWritable(address, 4)) return;
     memory.writeU32(address, 0);
-    syscall(Host.futex, this.hostBase + (address >>> 0), FUTEX_WAKE, 1);
+    syscall(Host.futex, this.hostBase + address, FUTEX_WAKE, 1);
   }
 
   // ---- fork --------------------------------------------------------------------------------------------------
@@ -430,6 +579,7 @@ export class LinuxProcess {
   /** In the child of a fork: what belonged to the parent's threads and ids. */
   becomeChild(): void {
     this.pid = hostProcessId();
+    this.threads.becomeAlone();
     this.signals.resetForFork();
     this.thread.robustList = 0;
   }
@@ -482,8 +632,7 @@ export function endHostProcess(guest: LinuxProcess, end: ProcessEnd): never {
     syscall(Host.setrlimit, RLIMIT_CORE, buffer.address);
     guest.signals.host.release(signal, 0);
     guest.signals.host.setMask(0n);
-    const pid = hostProcessId();
-    syscall(Host.tgkill, pid, pid, signal);
+    syscall(Host.tgkill, hostProcessId(), guest.tid, signal);
   }
-  for (;;) syscall(Host.exit_group, end.kind === 'exit' ? end.status : SIGKILL_STATUS + end.signal);
+  for (;;) syscall(Host.exit_group, end.kind === 'signal' ? SIGKILL_STATUS + end.signal : end.status);
 }

@@ -28,6 +28,13 @@ export class GuestThread {
 
   constructor(readonly cpu: CpuState) {}
 
+  /** A thread begins as `clone` leaves it; its mask and the address to clear are set by the caller. */
+  reset(): void {
+    this.resetForExec();
+    this.savedSignalMask = undefined;
+    this.trapNumber = this.errorCode = this.faultAddress = 0;
+  }
+
   /** What a thread forgets when it executes a new program. */
   resetForExec(): void {
     this.clearChildTid = 0;

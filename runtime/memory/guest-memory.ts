@@ -17,6 +17,8 @@ export class GuestMemory {
   readonly pages: Uint8Array;
   /** Called before bytes of a page with `Page.code` change or go away; must clear the bit. */
   onCodeWrite: (page: number) => void = () => undefined;
+  /** Called before code in a writable page is translated: runs `protect`, after which nobody writes there unnoticed. */
+  onCodeFound: (protect: () => void) => void = (protect) => protect();
 
   /** @param wasmMemory the memory of a process that has threads already; else a new one is made */
   constructor(wasmMemory?: WebAssembly.Memory) {
@@ -68,6 +70,16 @@ export class GuestMemory {
     const bad = this.findForbidden(address, length, Page.write);
     if (bad >= 0) throw pageFault(bad, true, (this.pages[bad >>> PAGE_SHIFT]! & Page.mapped) !== 0);
     this.dropCode(address, length);
+  }
+
+  /** Makes writes to a page noticed, before what lies there is translated. */
+  protectCode(page: number): void {
+    const { pages } = this;
+    if (!(pages[page]! & Page.write)) return;
+    this.onCodeFound(() => {
+      const bits = pages[page]!;
+      if (bits & Page.write) pages[page] = (bits & ~Page.write) | Page.code;
+    });
   }
 
   /** Drops translations of the range: to be called before anything but guest code (a system call) writes there. */

@@ -10,6 +10,9 @@ const idle: Engine = {
   invalidateAll: () => undefined,
   invalidatePages: () => undefined,
   setMemoryMode: () => undefined,
+  testWrites: () => undefined,
+  dropTranslations: () => undefined,
+  startThreads: () => undefined,
   statistics: {} as Engine['statistics'],
 };
 

@@ -38,6 +38,8 @@ export function handlerForm(key: number): number {
 const handlerTarget: Target = {
   variable: (variable) => `S[${variables[variable] >> 2}]`,
   leave: (_, vector) => `raise(${vector});`,
+  sharesMemory: true,
+  again: () => 'continue;',
   throwing: true,
   writeBack: [],
   reload: [],
@@ -48,6 +50,8 @@ export function emitHandler(instruction: DecodedInstruction): string {
   const b = new Builder(true);
   liftInstruction(b, instruction);
   const emitter = new JavaScriptEmitter(handlerTarget);
+  const isAtomic = b.statements.some((statement) => statement.kind === 'store' && statement.atomic);
+  if (isAtomic) emitter.line('for (;;) {');
   const terminator = emitter.block(b.statements);
   const eip = `S[${State.eip >> 2}]`;
   if (terminator?.kind === 'jump') {
@@ -62,6 +66,7 @@ export function emitHandler(instruction: DecodedInstruction): string {
     emitter.line(`${eip} = ${strip(emitter.integer(terminator.eip))};`);
     emitter.line(`S[${State.exit >> 2}] = ${terminator.reason};`);
   }
+  if (isAtomic) emitter.line('return; }');
   const name = instruction.declaration.mnemonic.replace(/[^a-z0-9]/gi, '_');
   // A helper may have the mnemonic's name, and is called within.
   return `function ${name}_handler(o) {\n${emitter.lines.join('\n')}\n}`;

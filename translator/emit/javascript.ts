@@ -5,7 +5,7 @@
  *
  * Names that generated code may use (declared at script scope by `runtime/engine/environment.ts`):
  *   S, S8, S16   the CPU state as Int32Array, Uint8Array, Uint16Array
- *   M, M8        guest memory as DataView and Uint8Array
+ *   M, M8, M16, M32   guest memory as DataView, Uint8Array, Uint16Array, Int32Array
  *   P            the page table
  *   bridge_*     host functions of bridges, `pushBridgeResult` and `raiseBridgeFault`, where there are bridges
  *   and the helpers, by the names that the IR uses.
@@ -34,6 +34,10 @@ export interface Target {
   variable(variable: Variable): string;
   /** Text of the statement that leaves the function because a check at guest address `pc` failed. */
   leave(pc: number, vector: number): string;
+  /** Other threads use the memory: accesses are as indivisible as the processor's. */
+  readonly sharesMemory: boolean;
+  /** Text of the statement that does the instruction again because an atomic store found other memory than was loaded. */
+  again(pc: number): string;
   /** Checked accesses are calls that throw (handlers), not tests (regions). */
   readonly throwing: boolean;
   /** What is tested where accesses are not calls; default: all. */
@@ -55,6 +59,8 @@ export class JavaScriptEmitter {
   private saved: Saved[] = [];
   private position = 0;
   private readonly checks: AccessChecks;
+  /** The atomic load of the instruction. */
+  private atomicLoad: Extract<Statement, { kind: 'load' }> | undefined;
 
   constructor(
     private readonly target: Target,
@@ -204,6 +210,7 @@ export class JavaScriptEmitter {
     switch (statement.kind) {
       case 'instruction':
         this.pc = statement.pc;
+        this.atomicLoad = undefined;
         if (statement.text !== undefined) this.line(`// ${hex(statement.pc)} ${statement.text}`);
         return;
       case 'removed':
@@ -391,6 +398,11 @@ export class JavaScriptEmitter {
 
   private load(statement: Extract<Statement, { kind: 'load' }>): void {
     const { size, result } = statement;
+    if (statement.atomic && this.target.sharesMemory) {
+      this.atomicLoad = statement;
+      // The store will compare.
+      result.uses++;
+    }
     if (this.target.throwing) {
       const call = `ld${SIZE_NAMES[size]}${statement.forWrite ? 'w' : ''}(${strip(this.integer(statement.address))})`;
       result.uses++;
@@ -400,18 +412,24 @@ export class JavaScriptEmitter {
     const address = this.repeatable(statement.address);
     this.check(address, size, statement.forWrite ? Page.write : Page.read);
     if (result.uses === 0) {
-      if (!this.checks.reads) this.line(`S[${State.discarded >> 2}] = ${memoryRead(address, size)};`);
+      if (!this.checks.reads)
+        this.line(`S[${State.discarded >> 2}] = ${memoryRead(address, size, this.target.sharesMemory)};`);
       return;
     }
     result.uses++;
-    this.name(result, memoryRead(address, size));
+    this.name(result, memoryRead(address, size, this.target.sharesMemory));
   }
 
   private store(statement: Extract<Statement, { kind: 'store' }>): void {
     const { size } = statement;
+    const { sharesMemory } = this.target;
+    if (statement.atomic && this.atomicLoad?.address === statement.address) {
+      this.atomicStore(statement, this.atomicLoad.result);
+      return;
+    }
     if (statement.checked) {
       const address = this.repeatable(statement.address);
-      this.line(memoryWrite(address, strip(this.integer(statement.value)), size));
+      this.line(memoryWrite(address, strip(this.integer(statement.value)), size, sharesMemory));
       return;
     }
     if (this.target.throwing) {
@@ -422,7 +440,21 @@ export class JavaScriptEmitter {
     const address = this.repeatable(statement.address);
     const value = strip(this.integer(statement.value));
     this.check(address, size, Page.write);
-    this.line(memoryWrite(address, value, size));
+    this.line(memoryWrite(address, value, size, sharesMemory));
+  }
+
+  /** Stores if the memory is still what was loaded. */
+  private atomicStore(statement: Extract<Statement, { kind: 'store' }>, loaded: Value): void {
+    const { size } = statement;
+    const address = this.repeatable(statement.address);
+    const old = this.integer(loaded);
+    const value = strip(this.integer(statement.value));
+    if (!statement.checked) {
+      if (this.target.throwing) this.line(`checkWrite(${address}, ${size});`);
+      else this.check(address, size, Page.write);
+    }
+    const call = `compareExchange${SIZE_NAMES[size]}(${address}, ${strip(old)}, ${value})`;
+    this.line(`if (${call} !== 0) ${this.target.again(this.pc)}`);
   }
 
   private copy(statement: Extract<Statement, { kind: 'copyIn' | 'copyOut' }>): void {
@@ -446,7 +478,8 @@ export class JavaScriptEmitter {
       const array = size === 4 ? 'S' : `S${SIZE_NAMES[size]}`;
       const field = `${array}[${(at + done) >> (size === 4 ? 2 : size - 1)}]`;
       const place = done === 0 ? address : offsetAddress(address, done);
-      this.line(into ? `${field} = ${memoryRead(place, size)};` : memoryWrite(place, field, size));
+      const shared = this.target.sharesMemory;
+      this.line(into ? `${field} = ${memoryRead(place, size, shared)};` : memoryWrite(place, field, size, shared));
       done += size;
     }
   }
@@ -468,19 +501,36 @@ function page(address: string, offset: number): string {
 }
 const index = (address: string): string => (isLiteral(address) ? String(Number(address) >>> 0) : `${address} >>> 0`);
 
-function memoryRead(address: string, size: 1 | 2 | 4): string {
+/**
+ * V8's DataView functions, as long as they are not optimised, move bytes: where other threads look on, aligned accesses are those
+ * of typed arrays.
+ */
+function memoryRead(address: string, size: 1 | 2 | 4, shared: boolean): string {
   if (size === 1) return `M8[${index(address)}]`;
+  if (shared) {
+    const [aligned, element] = alignment(address, size);
+    return `(${aligned} ? ${element} : ${memoryRead(address, size, false)})`;
+  }
   return size === 2 ? `M.getUint16(${index(address)}, true)` : `M.getInt32(${index(address)}, true)`;
+}
+/** A condition that an address is aligned, and the typed array's element there. */
+function alignment(address: string, size: 2 | 4): [condition: string, element: string] {
+  const [array, shift] = size === 4 ? ['M32', 2] : ['M16', 1];
+  return [`(${address} & ${size - 1}) === 0`, `${array}[${address} >>> ${shift}]`];
 }
 /** Reads an argument at a guest address (an i64's high half at another). */
 const BRIDGE_READS: Readonly<Record<BridgeType, (place: string, high: string) => string[]>> = {
-  i32: (place) => [memoryRead(place, 4)],
-  i64: (place, high) => [memoryRead(place, 4), memoryRead(high, 4)],
+  i32: (place) => [memoryRead(place, 4, false)],
+  i64: (place, high) => [memoryRead(place, 4, false), memoryRead(high, 4, false)],
   f32: (place) => [`M.getFloat32(${index(place)}, true)`],
   f64: (place) => [`M.getFloat64(${index(place)}, true)`],
 };
-function memoryWrite(address: string, value: string, size: 1 | 2 | 4): string {
+function memoryWrite(address: string, value: string, size: 1 | 2 | 4, shared: boolean): string {
   if (size === 1) return `M8[${index(address)}] = ${value};`;
+  if (shared) {
+    const [aligned, element] = alignment(address, size);
+    return `if (${aligned}) ${element} = ${value}; else ${memoryWrite(address, value, size, false)}`;
+  }
   return size === 2
     ? `M.setInt16(${index(address)}, ${value}, true);`
     : `M.setInt32(${index(address)}, ${value}, true);`;

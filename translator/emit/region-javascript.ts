@@ -31,8 +31,14 @@ const MAXIMUM_CALL_DEPTH = 100;
 
 export const linkName = (address: number): string => `link_${(address >>> 0).toString(16)}`;
 
-export function emitRegion(graph: RegionGraph, name: string, checks?: AccessChecks): RegionSource {
-  return new RegionEmitter(graph, name, checks).emit();
+/** @param sharesMemory other threads use the memory: accesses are as indivisible as the processor's */
+export function emitRegion(
+  graph: RegionGraph,
+  name: string,
+  checks?: AccessChecks,
+  sharesMemory = false,
+): RegionSource {
+  return new RegionEmitter(graph, name, checks, sharesMemory).emit();
 }
 
 class RegionEmitter implements StructureSink {
@@ -47,6 +53,7 @@ class RegionEmitter implements StructureSink {
     private readonly graph: RegionGraph,
     private readonly name: string,
     checks: AccessChecks | undefined,
+    sharesMemory: boolean,
   ) {
     const { dirty, used } = variablesOf(graph);
     this.dirty = dirty;
@@ -57,6 +64,8 @@ class RegionEmitter implements StructureSink {
         this.usesSlow = true;
         return `{ pc = ${pc | 0}; break slow; }`;
       },
+      again: (pc) => target.leave(pc, 0),
+      sharesMemory,
       throwing: false,
       ...(checks && { checks }),
       writeBack: dirty,

@@ -27,7 +27,7 @@ export function canLeave(statement: Statement, checks: AccessChecks): boolean {
     case 'load':
       return statement.forWrite === true ? checks.writes : checks.reads;
     case 'store':
-      return checks.writes && canExit(statement);
+      return statement.atomic || (checks.writes && canExit(statement));
     case 'probe':
       return checks.writes;
     case 'copyIn':

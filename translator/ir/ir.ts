@@ -236,7 +236,8 @@ export function countUses(statements: readonly Statement[]): void {
 export function canExit(statement: Statement): boolean {
   switch (statement.kind) {
     case 'store':
-      return statement.checked !== true;
+      // An atomic store that finds other memory than was loaded stores nothing.
+      return statement.checked !== true || statement.atomic;
     case 'load':
     case 'probe':
     case 'copyIn':

@@ -124,7 +124,8 @@ class OperandBinder {
 
   private memoryInteger(size: Size): AnyOperand {
     const { b } = this;
-    const atomic = this.instruction.lock;
+    // An exchange with memory is locked without saying so.
+    const atomic = this.instruction.lock || this.instruction.declaration.mnemonic === 'xchg';
     // A lifting function reads an operand once or more: it is loaded once. Where it is written too, the load faults as the
     // write would, and the store needs no check.
     let value: Value | undefined;

@@ -12,6 +12,7 @@ import { syscall } from '../../../runtime/host/libc.js';
 import { Host } from '../../../runtime/linux/constants/host-syscalls.js';
 import { endHostProcess, LinuxProcess, type ProcessOptions } from '../../../runtime/linux/process.js';
 import { StraceWriter } from '../../../runtime/linux/strace.js';
+import { runHostThread } from '../../../runtime/linux/threads/host-thread.js';
 import { LoadError } from '../../../runtime/loader/load-error.js';
 import { defaultSysroot } from '../../sysroot/location.js';
 import { dumpHooks } from '../dump.js';
@@ -19,6 +20,7 @@ import { ExitStatus, Failure, report, ReportedFailure } from '../failure.js';
 import { changedEnvironment, rawEnvironment } from '../raw-arguments.js';
 import type { RunOptions } from '../run-options.js';
 import { lastingReport, reportStatistics } from '../stats.js';
+import { startWorker, type ThreadData } from '../worker.js';
 
 const fromBinary = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
@@ -29,26 +31,12 @@ const fromBinary = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 export function run(options: RunOptions, atEnd?: () => void): never {
   const environment = changedEnvironment(rawEnvironment(), options.environmentChanges);
   const sysroot = sysrootOf(options);
-  const random = options.seed === undefined ? undefined : seededBytes(options.seed);
-  const model = options.cpu ?? 'max';
   let bridges: Bridges | undefined;
-  const processOptions: ProcessOptions = {
-    createEngine: (guest) => {
-      bridges = createBridges(options, guest);
-      return createEngine(guest.memory, guest.cpu, {
-        ...engineOptions(options, guest),
-        ...(bridges ? { bridges } : {}),
-      });
-    },
-    memory: options.memory,
-    hardwareCapabilities: hardwareCapabilities(cpuModel(model)),
-    ...(sysroot === undefined ? {} : { sysroot }),
-    ...(random ? { random } : {}),
-    ...(options.stats || options.bridgeReport ? { report: lastingReport() } : {}),
-    ...(options.strace ? { strace: new StraceWriter() } : {}),
-  };
   try {
-    const guest = new LinuxProcess(processOptions);
+    const guest = new LinuxProcess({
+      ...processOptions(options, (made) => (bridges = made)),
+      ...(options.stats || options.bridgeReport ? { report: lastingReport() } : {}),
+    });
     load(guest, options, environment, sysroot);
     const { pid } = guest;
     const end = guest.run();
@@ -57,17 +45,52 @@ export function run(options: RunOptions, atEnd?: () => void): never {
     if (guest.pid === pid) atEnd?.();
     endHostProcess(guest, end);
   } catch (error) {
-    const failure =
-      error instanceof LoadError
-        ? new Failure(error.message, error.exitStatus)
-        : error instanceof LockstepDifference
-          ? new ReportedFailure(error.message, ExitStatus.internal)
-          : error instanceof RangeError && error.message.includes('WebAssembly.Memory')
-            ? new Failure('the guest needs 4 GiB of address space, more than the limit (ulimit -v) leaves')
-            : error;
-    const status = report(failure);
-    for (;;) syscall(Host.exit_group, status);
+    endByFailure(error);
   }
+}
+
+/** A Worker of a run: its life long it runs threads of the guest. */
+export function runThread({ start, options }: ThreadData): never {
+  try {
+    const guest = new LinuxProcess({ ...processOptions(options), thread: start });
+    endHostProcess(guest, runHostThread(guest));
+  } catch (error) {
+    endByFailure(error);
+  }
+}
+
+function processOptions(options: RunOptions, onBridges?: (bridges: Bridges | undefined) => void): ProcessOptions {
+  const sysroot = sysrootOf(options);
+  const random = options.seed === undefined ? undefined : seededBytes(options.seed);
+  return {
+    createEngine: (guest) => {
+      const bridges = createBridges(options, guest);
+      onBridges?.(bridges);
+      return createEngine(guest.memory, guest.cpu, {
+        ...engineOptions(options, guest),
+        ...(bridges ? { bridges } : {}),
+      });
+    },
+    memory: options.memory,
+    hardwareCapabilities: hardwareCapabilities(cpuModel(options.cpu ?? 'max')),
+    startHostThread: (start) => startWorker({ start, options }),
+    ...(sysroot === undefined ? {} : { sysroot }),
+    ...(random ? { random } : {}),
+    ...(options.strace ? { strace: new StraceWriter() } : {}),
+  };
+}
+
+function endByFailure(error: unknown): never {
+  const failure =
+    error instanceof LoadError
+      ? new Failure(error.message, error.exitStatus)
+      : error instanceof LockstepDifference
+        ? new ReportedFailure(error.message, ExitStatus.internal)
+        : error instanceof RangeError && error.message.includes('WebAssembly.Memory')
+          ? new Failure('the guest needs 4 GiB of address space, more than the limit (ulimit -v) leaves')
+          : error;
+  const status = report(failure);
+  for (;;) syscall(Host.exit_group, status);
 }
 
 function load(

@@ -5,8 +5,8 @@
  * between two guest instructions.
  */
 import { SIGNAL_BLOCK_ADDRESS, State, STATE_ADDRESS, STATE_SIZE } from '../../../translator/state.js';
-import { HostSignals } from '../../host/signal-handler.js';
-import { hostProcessId } from '../../host/buffer.js';
+import { HOST_SIGINFO_SIZE, HostSignals } from '../../host/signal-handler.js';
+import { HostBuffer, hostProcessId } from '../../host/buffer.js';
 import { syscall } from '../../host/libc.js';
 import type { GuestMemory } from '../../memory/guest-memory.js';
 import { GuestTrap } from '../../memory/trap.js';
@@ -24,10 +24,11 @@ import {
   SignalCode,
 } from '../constants/signals.js';
 import type { GuestThread } from '../thread.js';
+import type { Threads } from '../threads/threads.js';
 import { defaultSignalAction, type SignalAction, type SignalActions } from './actions.js';
 import type { Fault } from './faults.js';
 import { SignalFrames } from './frames.js';
-import { faultInfo, infoNumber, infoToGuest } from './siginfo.js';
+import { faultInfo, infoCode, infoNumber, infoToGuest, infoToHost } from './siginfo.js';
 
 /** A system call that was cut short: how to begin it again. */
 export interface InterruptedCall {
@@ -51,6 +52,8 @@ export class Signals {
   readonly frames: SignalFrames;
   /** Guest `siginfo_t` of signals that arrived and are not delivered yet, oldest first. */
   private queue: Uint8Array[] = [];
+  /** The threads of the process, once they are known. */
+  threads: Threads | undefined;
   /** Told when the guest dies of a signal: the signal and, for faults, their `siginfo_t`. */
   onDeath: (signal: number, info: Uint8Array) => void = () => undefined;
   /** Told when the guest installs a handler for faults in memory: their exact state matters from now on. */
@@ -137,6 +140,23 @@ export class Signals {
     this.thread.cpu.i32[State.pending >> 2] = 0;
   }
 
+  /** A guest thread begins on this host thread, with a mask. */
+  beginThread(mask: bigint): void {
+    this.queue = [];
+    this.host.adoptThread();
+    this.setMask(mask);
+  }
+
+  /** The guest thread here is gone: what was sent to the process is left to its other threads. */
+  endThread(): void {
+    this.blockAll();
+    this.drain();
+    this.host.leaveThread();
+    for (const info of this.queue.splice(0)) {
+      if (infoCode(info) !== SignalCode.SI_TKILL) this.resend(info);
+    }
+  }
+
   // ---- masks -------------------------------------------------------------------------------------------------
 
   setMask(mask: bigint): void {
@@ -170,7 +190,31 @@ export class Signals {
   /** A host call that signals interrupt: -EINTR also when one is waiting already. For every call that may block. */
   blockingSyscall(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number {
     if (this.hasDeliverable()) return -Errno.EINTR;
-    return this.host.safeSyscall(number, a, b, c, d, e, f);
+    if (!this.threads?.isThreaded) return this.host.safeSyscall(number, a, b, c, d, e, f);
+    return this.blockAmongThreads(number, a, b, c, d, e, f);
+  }
+
+  /** The same where other threads may ask for something meanwhile, of which the guest must not see anything. */
+  private blockAmongThreads(number: number, a: number, b: number, c: number, d: number, e: number, f: number): number {
+    const threads = this.threads!;
+    for (;;) {
+      if (threads.mustLeave) return -Errno.EINTR;
+      const result = threads.lock.block(() => this.host.safeSyscall(number, a, b, c, d, e, f));
+      if (result !== -Errno.EINTR || threads.mustLeave) return result;
+      if (this.drain() > 0 || this.hasDeliverable()) {
+        // `deliver` is to see that something has arrived.
+        this.thread.cpu.i32[State.pending >> 2] = 1;
+        return result;
+      }
+    }
+  }
+
+  /** Sends a signal that this thread has taken and cannot use to the process again. */
+  private resend(info: Uint8Array): void {
+    const signal = infoNumber(info);
+    const buffer = new HostBuffer(HOST_SIGINFO_SIZE);
+    buffer.bytes.set(infoToHost(info, signal));
+    syscall(Host.rt_sigqueueinfo, hostProcessId(), signal, buffer.address);
   }
 
   // ---- what waits --------------------------------------------------------------------------------------------
@@ -293,8 +337,7 @@ export class Signals {
         // The kernel stops us, if the job's process group is not an orphaned one; we come back with SIGCONT.
         this.host.release(signal, 0);
         this.actions.setCaught(signal, false);
-        const pid = hostProcessId();
-        syscall(Host.tgkill, pid, pid, signal);
+        syscall(Host.tgkill, hostProcessId(), syscall(Host.gettid), signal);
         return false;
       }
       default:

@@ -6,11 +6,24 @@ import { State, Trap } from '../../../translator/state.js';
 import type { CpuState } from '../../cpu/cpu-state.js';
 import { GuestTrap } from '../../memory/trap.js';
 import { Errno } from '../constants/errno.js';
+import type { SyscallName } from '../constants/syscalls.js';
 import { SyscallFailure } from '../failure.js';
 import type { LinuxProcess } from '../process.js';
 import { scratch } from '../scratch.js';
 import type { SyscallDeclaration } from './declare.js';
 import { syscallTable } from './table.js';
+
+/** Calls that look at nothing that threads share, and are worth a few nanoseconds. */
+const WITHOUT_LOCK: ReadonlySet<SyscallName> = new Set<SyscallName>([
+  'futex',
+  'futex_time64',
+  'sched_yield',
+  'gettid',
+  'getpid',
+  'clock_gettime',
+  'clock_gettime64',
+  'gettimeofday',
+]);
 
 const warned = new Set<number>();
 
@@ -41,7 +54,10 @@ export function dispatchSyscall(process: LinuxProcess, cpu: CpuState = process.c
   }
   const line = strace?.enter(process, declaration, [a, b, c, d, e, f]);
   const mark = scratch.mark();
+  const { lock } = process.threads;
+  const locks = !WITHOUT_LOCK.has(declaration.name);
   let result: number;
+  if (locks) lock.enter();
   try {
     result = declaration.run(process, a, b, c, d, e, f);
   } catch (error) {
@@ -49,6 +65,7 @@ export function dispatchSyscall(process: LinuxProcess, cpu: CpuState = process.c
     else if (error instanceof GuestTrap && error.vector === Trap.pageFault) result = -Errno.EFAULT;
     else throw error;
   } finally {
+    if (locks) lock.leave();
     scratch.release(mark);
   }
   if (line !== undefined) strace!.leave(line, result);

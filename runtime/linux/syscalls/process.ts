@@ -20,6 +20,7 @@ import { AT_FDCWD } from '../files.js';
 import { forkProcess, vforkProcess } from '../fork.js';
 import type { LinuxProcess } from '../process.js';
 import { scratch } from '../scratch.js';
+import { cloneThread } from '../threads/clone.js';
 import { infoToGuest, SIGINFO_SIZE } from '../signals/siginfo.js';
 import { structures } from '../structures.js';
 import { callWithStructure, hostStructure, readable, readPath, writable } from './access.js';
@@ -72,6 +73,7 @@ function pathAt(process: LinuxProcess, directory: number, path: Uint8Array, flag
 const CloneFlag = {
   CSIGNAL: 0xff,
   CLONE_VM: 0x100,
+  CLONE_SIGHAND: 0x800,
   CLONE_PIDFD: 0x1000,
   CLONE_VFORK: 0x4000,
   CLONE_THREAD: 0x10000,
@@ -92,7 +94,21 @@ function clone(
   childTid: number,
   pidfd: number,
 ): number {
-  if (flags & CloneFlag.CLONE_THREAD) return -Errno.ENOSYS;
+  const { CLONE_VM, CLONE_SIGHAND, CLONE_THREAD, CLONE_SETTLS } = CloneFlag;
+  if ((flags & CLONE_THREAD && !(flags & CLONE_SIGHAND)) || (flags & CLONE_SIGHAND && !(flags & CLONE_VM))) {
+    return -Errno.EINVAL;
+  }
+  if (flags & CLONE_THREAD) {
+    if (flags & CloneFlag.NAMESPACES) return -Errno.EINVAL;
+    const given = (flag: number, address: number): number => (flags & flag ? address : 0);
+    return cloneThread(process, {
+      stack,
+      tls: flags & CLONE_SETTLS ? readDescriptor(process, tls) : undefined,
+      parentTid: given(CloneFlag.CLONE_PARENT_SETTID, parentTid),
+      childTid: given(CloneFlag.CLONE_CHILD_SETTID, childTid),
+      clearChildTid: given(CloneFlag.CLONE_CHILD_CLEARTID, childTid),
+    });
+  }
   if (flags & CloneFlag.CLONE_VM && !(flags & CloneFlag.CLONE_VFORK)) return -Errno.ENOSYS;
   if (flags & CloneFlag.NAMESPACES) return -Errno.EPERM;
   const { memory, cpu } = process;
@@ -296,7 +312,7 @@ const PERSONALITY_QUERY = -1;
 
 export const processCalls: readonly SyscallDeclaration[] = [
   declare('exit', ['int'], 'none', (process, status) => {
-    process.exit(status);
+    process.exitThread(status);
     return NO_RESULT;
   }),
   declare('exit_group', ['int'], 'none', (process, status) => {

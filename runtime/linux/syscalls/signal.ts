@@ -159,8 +159,8 @@ function suspend(process: LinuxProcess, mask: bigint): number {
 // Sending -------------------------------------------------------------------------------------------------------------------
 
 /**
- * A signal to this very process. It goes to the guest's own thread, as the kernel would choose: another of Node's threads would
- * take it if that one blocks it. What the host's handlers are in the way of is queued here.
+ * A signal to this very process. The only guest thread is the one that the kernel would choose; among several it chooses itself, as
+ * none of Node's own takes any. What the host's handlers are in the way of is queued here.
  */
 function toSelf(process: LinuxProcess, info: Uint8Array): number {
   const number = infoNumber(info);
@@ -170,6 +170,7 @@ function toSelf(process: LinuxProcess, info: Uint8Array): number {
   }
   const at = scratch.allocate(SIGINFO_SIZE);
   scratch.u8.set(infoToHost(info, number), at);
+  if (process.threads.isThreaded) return syscall(Host.rt_sigqueueinfo, process.pid, number, scratch.address + at);
   return syscall(Host.rt_tgsigqueueinfo, process.pid, process.tid, number, scratch.address + at);
 }
 
@@ -185,6 +186,8 @@ function kill(process: LinuxProcess, pid: number, number: number): number {
 function tgkill(process: LinuxProcess, group: number, tid: number, number: number): number {
   if (tid <= 0 || group <= 0) return -Errno.EINVAL;
   const isSelf = tid === process.tid && group === process.pid;
+  // The host's other threads are none of the guest's.
+  if (group === process.pid && !isSelf && process.threads.table.find(tid) < 0) return -Errno.ESRCH;
   if (isSelf && isSignal(number) && process.signals.isSynchronous(number)) {
     return toSelf(process, userInfo(number, SignalCode.SI_TKILL, process.pid, syscall(Host.getuid)));
   }
@@ -327,7 +330,8 @@ export const signalCalls: readonly SyscallDeclaration[] = [
   declare('kill', ['int', 'signal'], 'int', kill),
   declare('tkill', ['int', 'signal'], 'int', (process, tid, number) => {
     if (tid <= 0) return -Errno.EINVAL;
-    return tid === process.tid ? tgkill(process, process.pid, tid, number) : syscall(Host.tkill, tid, number);
+    const isOwn = tid === process.tid || process.threads.table.find(tid) >= 0;
+    return isOwn ? tgkill(process, process.pid, tid, number) : syscall(Host.tkill, tid, number);
   }),
   declare('tgkill', ['int', 'int', 'signal'], 'int', tgkill),
   declare('rt_sigqueueinfo', ['int', 'signal', 'pointer'], 'int', (process, pid, number, info) => {

@@ -44,6 +44,8 @@ export interface WasmTarget {
   /** Where the x87 registers are in locals. */
   readonly x87?: X87Emitter;
   readonly slots: VectorSlots;
+  /** Other threads use the memory: locked instructions are indivisible. */
+  readonly sharesMemory: boolean;
 }
 
 /** A statement that this emitter has no code for: the region is for the JavaScript emitter. */
@@ -65,6 +67,11 @@ function placeOf({ offset, slot }: Extract<Statement, { kind: 'read' | 'write' }
 const VECTOR = 16;
 const LANES: Readonly<Record<1 | 2 | 4, LaneType>> = { 1: 'i8', 2: 'i16', 4: 'i32' };
 const LOAD = { 1: 'i32.load8_u', 2: 'i32.load16_u', 4: 'i32.load' } as const;
+const COMPARE_EXCHANGE = {
+  1: 'i32.atomic.rmw8.cmpxchg_u',
+  2: 'i32.atomic.rmw16.cmpxchg_u',
+  4: 'i32.atomic.rmw.cmpxchg',
+} as const;
 const STORE = { 1: 'i32.store8', 2: 'i32.store16', 4: 'i32.store' } as const;
 /** Larger pieces first. */
 const COPIES = [
@@ -86,6 +93,8 @@ export class WasmEmitter {
   private deferred = new Map<Variable, Value>();
   private checks: ReadonlyMap<number, CheckedRange> = new Map();
   private readonly accessChecks: AccessChecks;
+  /** The atomic load of the instruction. */
+  private atomicLoad: Extract<Statement, { kind: 'load' }> | undefined;
   /** Locals of each type for values of a block; `used` counts those taken in this block. */
   private readonly pools: Partial<Record<ValueType, { locals: number[]; used: number }>> = {};
 
@@ -299,6 +308,7 @@ export class WasmEmitter {
       case 'instruction':
         this.pc = statement.pc;
         target.slots.startInstruction();
+        this.atomicLoad = undefined;
         return;
       case 'removed':
         return;
@@ -307,6 +317,11 @@ export class WasmEmitter {
         else this.put(statement.variable, statement.value);
         return;
       case 'load': {
+        if (statement.atomic && target.sharesMemory) {
+          this.atomicLoad = statement;
+          // The store will compare.
+          statement.result.uses++;
+        }
         if (canLeave(statement, this.accessChecks)) {
           const address = this.repeatable(statement.address);
           this.check();
@@ -323,6 +338,10 @@ export class WasmEmitter {
         return;
       }
       case 'store': {
+        if (statement.atomic && this.atomicLoad?.address === statement.address) {
+          this.atomicStore(statement, this.atomicLoad.result);
+          return;
+        }
         if (canLeave(statement, this.accessChecks)) {
           const address = this.repeatable(statement.address);
           const value = this.repeatable(statement.value);
@@ -537,6 +556,36 @@ export class WasmEmitter {
         this.names.set(saved, this.copyOf(this.target.local(saved.variable)));
       }
     }
+  }
+
+  /**
+   * Stores if the memory is still what was loaded; else, and where the address is not aligned, the interpreter does the
+   * instruction again.
+   */
+  private atomicStore(statement: Extract<Statement, { kind: 'store' }>, loaded: Value): void {
+    const { w } = this;
+    const { size } = statement;
+    const address = this.repeatable(statement.address);
+    const old = this.repeatable(loaded);
+    const value = this.repeatable(statement.value);
+    if (!statement.checked) this.check();
+    if (size > 1) {
+      address();
+      w.i32(size - 1);
+      w.op('i32.and');
+      w.open('if');
+      this.target.leave(this.pc);
+      w.close();
+    }
+    address();
+    old();
+    value();
+    w.memory(COMPARE_EXCHANGE[size], 0, size === 4 ? 2 : size === 2 ? 1 : 0);
+    old();
+    w.op('i32.ne');
+    w.open('if');
+    this.target.leave(this.pc);
+    w.close();
   }
 
   private copyOf(local: number): number {

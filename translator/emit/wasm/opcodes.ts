@@ -22,6 +22,8 @@ export type Immediates =
 
 /** Opcodes behind a prefix byte are written as prefix * 0x1000 + opcode. */
 const SIMD = 0xfd * 0x1000;
+/** Prefix of the atomic instructions (threads proposal). */
+const ATOMIC = 0xfe000;
 
 /** Name: [opcode, immediates] or opcode where nothing follows. */
 export const opcodes = {
@@ -160,6 +162,9 @@ export const opcodes = {
   'f64.reinterpret_i64': 0xbf,
   'i32.extend8_s': 0xc0,
   'i32.extend16_s': 0xc1,
+  'i32.atomic.rmw.cmpxchg': [ATOMIC + 0x48, 'memory'],
+  'i32.atomic.rmw8.cmpxchg_u': [ATOMIC + 0x4a, 'memory'],
+  'i32.atomic.rmw16.cmpxchg_u': [ATOMIC + 0x4b, 'memory'],
   'v128.load': [SIMD + 0x00, 'memory'],
   'v128.store': [SIMD + 0x0b, 'memory'],
   'v128.const': [SIMD + 0x0c, 'v128'],

@@ -48,6 +48,8 @@ export interface WasmRegionOptions {
   readonly checks?: AccessChecks;
   /** The table slot that holds the region of a guest address, or what stands for it. */
   readonly slotOf: (address: number) => number;
+  /** Other threads use the memory: locked instructions are indivisible. */
+  readonly sharesMemory?: boolean;
 }
 
 /** Adds the region's function to a module. Throws `Unsupported` where the region cannot be written in WebAssembly. */
@@ -109,6 +111,7 @@ class RegionEmitter implements StructureSink {
       writeBack: this.dirty,
       reload: [...this.cached, ...PASSED],
       slots: this.slots,
+      sharesMemory: options.sharesMemory === true,
     });
   }
 

@@ -37,7 +37,10 @@ function writeSigned64(bytes: number[], value: bigint): void {
 
 const NO_RESULT = 0x40;
 
-export type MemoryOpcode = Extract<WasmOpcode, `${string}.load${string}` | `${string}.store${string}`>;
+export type MemoryOpcode = Extract<
+  WasmOpcode,
+  `${string}.load${string}` | `${string}.store${string}` | `${string}.atomic.${string}`
+>;
 
 export class FunctionWriter {
   readonly code: number[] = [];
@@ -127,9 +130,9 @@ export class FunctionWriter {
     this.code.push(lane);
   }
   /** A load or store; the address (and the value) are on the stack. Guest accesses may be unaligned. */
-  memory(name: MemoryOpcode, offset = 0): void {
+  memory(name: MemoryOpcode, offset = 0, alignment: 0 | 1 | 2 = 0): void {
     this.opcode(name);
-    this.code.push(0);
+    this.code.push(alignment);
     writeUnsigned(this.code, offset);
   }
 

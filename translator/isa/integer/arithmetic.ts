@@ -211,17 +211,8 @@ instruction(
   { writes: 'z', lock: true, feature: 'cx8', fixedSize: true },
   (b, [m]) => {
     const address = m.address();
-    const highAddress = b.add(address, b.const(4));
     b.probe(address, 8);
-    const low = b.load(address, 32, true);
-    const high = b.load(highAddress, 32, true);
-    const different = b.or(b.xor(low, b.get('eax')), b.xor(high, b.get('edx')));
-    const equal = b.eq(different, b.const(0));
-    b.store(address, 32, b.select(equal, b.get('ebx'), low), true);
-    b.store(highAddress, 32, b.select(equal, b.get('ecx'), high), true);
-    b.put('eax', b.select(equal, b.get('eax'), low));
-    b.put('edx', b.select(equal, b.get('edx'), high));
-    b.put('zr', different);
+    b.callState('compareExchange8b', [address]);
   },
 );
 

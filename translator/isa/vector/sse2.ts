@@ -137,7 +137,7 @@ instruction('cvttpd2dq', '66 0F E6', ['Vdq', 'Wpd'], sse2, raising('cvttpd2dq'))
 
 // Memory order and cache control.
 instruction('lfence', 'NP 0F AE E8+', [], sse2, () => undefined);
-instruction('mfence', 'NP 0F AE F0+', [], sse2, () => undefined);
+instruction('mfence', 'NP 0F AE F0+', [], sse2, (b) => b.call('fence', []));
 /** Touches its line as a read does. */
 instruction('clflush', 'NP 0F AE /7 m', ['Mb'], { feature: 'clfsh' }, (b, [m]) => void b.load(m.address(), 8));
 instruction('clflushopt', '66 0F AE /7 m', ['Mb'], { feature: 'clflushopt' }, (b, [m]) => void b.load(m.address(), 8));
