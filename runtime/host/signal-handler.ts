@@ -368,8 +368,9 @@ function handlerCode({ base, table, pending, pendingStride }: SignalMemory): Uin
       .emit(0x41, 0x8b, 0x78, Table.process) // mov edi, [r8 + process]
       .emit(0x41, 0x8b, 0x70, Table.leader) // mov esi, [r8 + leader]
       .emit(0x44, 0x89, 0xca) // mov edx, r9d
-      .emit(0xb8) // mov eax, SYS_tgkill
-      .i32(SYS_TGKILL)
+      // With all that came with it: r10 is the siginfo.
+      .emit(0xb8) // mov eax, SYS_rt_tgsigqueueinfo
+      .i32(SYS_RT_TGSIGQUEUEINFO)
       .emit(0x0f, 0x05) // syscall
       .emit(0xc3) // ret
       .assemble()

@@ -430,7 +430,7 @@ export class LinuxProcess {
     const last = !killed && threads.leave(status);
     table.setSlot(index, Slot.kill, 0);
     table.setSlot(index, Slot.status, threads.isLeader ? Status.ended : Status.idle);
-    table.wakeSlot(index, Slot.status);
+    if (table.get(Control.ending) !== 0) table.wakeSlot(index, Slot.status);
     lock.leave();
     if (last) threads.endProcess('exit', table.get(Control.leaderStatus));
     // From here on another guest thread's registers may be in the CPU state.

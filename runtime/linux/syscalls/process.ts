@@ -245,6 +245,8 @@ const ROBUST_LIST_HEAD_SIZE = 12;
 const FUTEX_COMMAND = ~(128 | 256);
 /** Operations whose fourth argument is a time: WAIT, LOCK_PI, WAIT_BITSET, WAIT_REQUEUE_PI, LOCK_PI2. */
 const TIMED: ReadonlySet<number> = new Set([0, 6, 9, 11, 13]);
+/** Operations on a second futex: REQUEUE, CMP_REQUEUE, WAKE_OP, WAIT_REQUEUE_PI, CMP_REQUEUE_PI. Others leave anything in its place. */
+const ON_TWO: ReadonlySet<number> = new Set([3, 4, 5, 11, 12]);
 
 function futex(wide: boolean) {
   return (
@@ -267,7 +269,7 @@ function futex(wide: boolean) {
       operation,
       value >>> 0,
       fourth,
-      readable(process, second),
+      ON_TWO.has(operation & FUTEX_COMMAND) ? readable(process, second) : 0,
       third >>> 0,
     );
   };

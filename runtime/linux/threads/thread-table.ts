@@ -55,6 +55,8 @@ export const Control = {
   invalidations: 10,
   /** Not zero: a thread waits for others to wait or to apply invalidations. */
   awaiting: 11,
+  /** Not zero: a thread waits for the others to end. */
+  ending: 13,
   /** What generated code of all threads tests: `translations.ts`. */
   checks: 12,
 } as const;

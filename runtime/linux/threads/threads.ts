@@ -227,6 +227,7 @@ export class Threads {
   endOthers(): void {
     if (!this.isThreaded) return;
     const { table, index, lock } = this;
+    table.set(Control.ending, 1);
     for (;;) {
       let other = -1;
       for (const running of table.running()) if (running !== index) other = running;
@@ -238,6 +239,7 @@ export class Threads {
       lock.block(() => table.waitSlot(other, Slot.status, Status.running, timeout));
     }
     table.set(Control.live, 1);
+    table.set(Control.ending, 0);
     this.lock.becomeAlone();
   }
 
