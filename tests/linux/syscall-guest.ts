@@ -5,7 +5,8 @@ import { SYSCALL_NUMBERS, type SyscallName } from '../../runtime/linux/constants
 import { dispatchSyscall } from '../../runtime/linux/syscalls/dispatch.js';
 import { State } from '../../translator/state.js';
 
-const idle: Engine = {
+/** An engine that executes nothing. */
+export const idleEngine: Engine = {
   run: () => ({ kind: 'poll' }),
   invalidateAll: () => undefined,
   invalidatePages: () => undefined,
@@ -25,7 +26,7 @@ export class SyscallGuest {
   private used: number;
 
   constructor(options: Partial<ProcessOptions> = {}) {
-    this.process = new LinuxProcess({ createEngine: () => idle, ...options });
+    this.process = new LinuxProcess({ createEngine: () => idleEngine, ...options });
     // The test runner's pipes are Node's own here.
     this.process.files.takeOver('standard');
     this.buffer = this.process.mappings.mmap(0x10000000, 1 << 16, 3, 0x32, -1, 0) >>> 0;
