@@ -172,7 +172,8 @@ export class LinuxProcess {
 
   /** The host's ids of the guest's threads: Node has more. */
   threadIds(): number[] {
-    return [this.tid];
+    const { table } = this.threads;
+    return [...table.running()].map((index) => table.slot(index, Slot.tid));
   }
 
   /**
