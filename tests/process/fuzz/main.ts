@@ -34,6 +34,8 @@ if (values.inside) {
 } else {
   const isRoot = process.getuid?.() === 0;
   const namespaces = ['--pid', '--fork', '--kill-child', '--mount-proc', '--net', '--ipc', '--uts'];
+  // A file of many gigabytes would take a while and the disk.
+  const limit = ['prlimit', '--fsize=16777216'];
   const drop = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--no-new-privs'];
   const self = [
     process.execPath,
@@ -44,7 +46,9 @@ if (values.inside) {
     '--seed',
     values.seed,
   ];
-  const args = isRoot ? [...namespaces, ...drop, ...self] : ['--map-root-user', ...namespaces, ...self];
+  const args = isRoot
+    ? [...namespaces, ...drop, ...limit, ...self]
+    : ['--map-root-user', ...namespaces, ...limit, ...self];
   const child = spawn('unshare', args, { stdio: 'inherit' });
   process.exitCode = await new Promise<number>((resolve) => {
     child.on('error', () => resolve(77));
