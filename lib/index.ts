@@ -1,19 +1,21 @@
 /**
- * What other programs import from `bridge86`: the process layer and, below it, memory, processor and engines, and the translator's
- * reading end. The interface may change until version 1.0.
+ * What other programs import from `bridge86`: a processor with memory (`Machine`), and the translator's reading end. The
+ * interface may change until version 1.0; docs/embedding.md is its guide.
  */
-export { CpuState } from '../runtime/cpu/cpu-state.js';
 export {
-  createEngine,
-  type Engine,
-  type EngineEvent,
-  type EngineKind,
-  type EngineOptions,
-  type EngineStatistics,
-} from '../runtime/engine/index.js';
-export { LinuxProcess, type ProcessEnd, type ProcessOptions } from '../runtime/linux/process.js';
-export { LoadError } from '../runtime/loader/load-error.js';
-export { GuestMemory } from '../runtime/memory/guest-memory.js';
+  GuestError,
+  Machine,
+  Snapshot,
+  type MachineOptions,
+  type Protection,
+  type RunOptions,
+  type RunResult,
+} from './machine.js';
+export type { FunctionOptions, GuestFunction, ValueType } from './functions.js';
+export type { Hook, HookKind, HookListeners, HookRange, InvalidAccess, MemoryAccess, Translation } from './hooks.js';
+export type { GeneralRegister, RegisterName, Registers, SegmentRegister } from './registers.js';
+export type { DisassembledInstruction, TranslationLanguage } from './translation.js';
+export type { BackendKind, EngineKind, EngineStatistics } from '../runtime/engine/index.js';
 export { Decoder, type DecodedInstruction } from '../translator/decode/decoder.js';
 export { disassemble } from '../translator/disasm.js';
 export { printIr } from '../translator/ir/print.js';

@@ -2,7 +2,7 @@
  * The code cache: translation blocks by guest address, with what the interpreter runs and, once warm, the generated
  * function; and which pages they came from, so that a change of a page drops them.
  */
-import { Page, PAGE_SHIFT } from '../../translator/pages.js';
+import { Page, PAGE_SHIFT, releaseWrite } from '../../translator/pages.js';
 import type { DecodedInstruction } from '../../translator/decode/decoder.js';
 import type { Operation } from '../interpreter/operation.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
@@ -32,6 +32,8 @@ export class Block {
     readonly end: number,
     readonly operations: Operation[],
     readonly instructions: readonly DecodedInstruction[],
+    /** Its operations tell of it (`observation.ts`): it is never compiled. */
+    readonly observed = false,
   ) {}
 }
 
@@ -92,8 +94,7 @@ export class CodeCache {
 
   private dropPage(page: number): void {
     const { pages } = this.memory;
-    const bits = pages[page]!;
-    if (bits & Page.code) pages[page] = (bits & ~Page.code) | Page.write;
+    pages[page] = releaseWrite(pages[page]!, Page.code);
     this.dropTranslations(page);
   }
 
@@ -135,7 +136,11 @@ export class CodeCache {
 
 /** Thrown out of a block whose instructions changed while it ran; the operation says where to go on. */
 export class DroppedBlock {
-  constructor(readonly pc: number) {}
+  constructor(
+    readonly pc: number,
+    /** Somebody else says where: it is no continuation of the block. */
+    readonly moved = false,
+  ) {}
 }
 function leaveDroppedBlock(operation: Operation): void {
   throw new DroppedBlock(operation.pc);

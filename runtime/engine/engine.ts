@@ -5,7 +5,7 @@
 import { Decoder, type DecodedInstruction } from '../../translator/decode/decoder.js';
 import type { BridgeCall } from '../../translator/bridge.js';
 import { declarations } from '../../translator/isa/index.js';
-import { Page, PAGE_SHIFT, PAGE_SIZE } from '../../translator/pages.js';
+import { Page, PAGE_SHIFT, PAGE_SIZE, WRITE_WITHHELD } from '../../translator/pages.js';
 import { Exit, State, Trap } from '../../translator/state.js';
 import { cpuModel, type CpuModel, type CpuModelName } from '../cpu/cpuid.js';
 import type { CpuState } from '../cpu/cpu-state.js';
@@ -15,6 +15,8 @@ import type { GuestMemory } from '../memory/guest-memory.js';
 import { GuestTrap, pageFault } from '../memory/trap.js';
 import { CHECK_ALL, CHECK_NONE, CHECK_WRITES, type AccessChecks } from '../../translator/ir/access-checks.js';
 import { Block, CodeCache, DroppedBlock, type CompiledFunction } from './code-cache.js';
+import { Observation, Observe } from './observation.js';
+import { MemoryWatch, Watching } from '../memory/watch.js';
 import { createX87Helpers } from '../helpers/x87/index.js';
 import { createEnvironment, type Environment } from './environment.js';
 
@@ -36,7 +38,14 @@ export type X87Kind = 'exact' | 'double';
 
 /** Why the engine came back. `interrupt`: eip is after the instruction; `trap`: eip is the instruction's. */
 export type EngineEvent =
-  { kind: 'interrupt'; vector: number } | { kind: 'sysenter' } | { kind: 'trap'; trap: GuestTrap } | { kind: 'poll' };
+  | { kind: 'interrupt'; vector: number }
+  | { kind: 'sysenter' }
+  | { kind: 'trap'; trap: GuestTrap }
+  | { kind: 'poll' }
+  /** Before an instruction at which execution was to stop, or where a listener asked for it. */
+  | { kind: 'stop' }
+  /** As many instructions as were asked for are executed. */
+  | { kind: 'counted' };
 
 export interface Engine {
   run(): EngineEvent;
@@ -87,6 +96,10 @@ export interface EngineOptions {
   /** Told of every block that is translated for the first time, for `--dump`. */
   readonly onBlock?: (instructions: readonly DecodedInstruction[]) => void;
   readonly onCompiled?: (name: string, source: string, language: 'js' | 'wasm') => void;
+  /** Names at script scope are declared in a context of its own, so that nothing of the machine outlives it. */
+  readonly ownContext?: boolean;
+  /** Flags are exact at faults and stops, also those that the guest does not read any more. */
+  readonly exactFlags?: boolean;
   /** Host functions that guest code calls; without them the cookie is what it is for processors. */
   readonly bridges?: EngineBridges;
 }
@@ -110,6 +123,9 @@ export interface EngineBridges {
 const LONGEST_INSTRUCTION = 15;
 /** Longest translation block, in instructions. */
 const MAXIMUM_BLOCK = 64;
+
+/** No address is this number. */
+const NOWHERE = 0.5;
 
 const EIP = State.eip >> 2;
 const EXIT = State.exit >> 2;
@@ -141,6 +157,12 @@ export class Dispatcher implements Engine {
   sharesMemory = false;
   /** Whether generated code has all flags as they are where an access faults: somebody sees them there. */
   exactFlags = false;
+  /** What of the code is watched, if anything is. */
+  observation: Observation | undefined;
+  /** The next run begins with the one instruction at eip, whose listeners have been told. */
+  private stepsFirst = false;
+  /** Instructions that may still be executed, where they are counted. */
+  private remaining = Infinity;
   protected readonly supervised: boolean = false;
   private readonly decoder: Decoder;
   private readonly handlers: HandlerTable;
@@ -148,6 +170,10 @@ export class Dispatcher implements Engine {
   private readonly pages: Uint8Array;
   /** Ends a block that does not end in a jump. */
   private readonly goOn: (operation: Operation) => void;
+  private readonly goOnObserved = (operation: Operation): void => {
+    this.goOn(operation);
+    this.observation?.goOnAt(operation.next);
+  };
   /** The operation that the interpreter is at: tells a trap's address. */
   protected current: Operation | undefined;
 
@@ -170,6 +196,7 @@ export class Dispatcher implements Engine {
       random32: () => (random() * 0x100000000) | 0,
       clock: () => process.hrtime.bigint(),
       checkedStores: options.kind === 'lockstep',
+      ownContext: options.ownContext === true,
     });
     this.decoder = new Decoder(memory.u8);
     this.handlers = new HandlerTable(this.environment);
@@ -226,14 +253,71 @@ export class Dispatcher implements Engine {
     this.cache.dropAll();
   }
 
+  /** Whether generated code is only to run under the engine's eyes. */
+  get isSupervised(): boolean {
+    return this.supervised;
+  }
+
+  /** Watches code: what nobody watches costs nothing. */
+  observe(): Observation {
+    return (this.observation ??= new Observation(this.cpu, (start, end) => {
+      const first = start >>> PAGE_SHIFT;
+      this.cache.dropPages(first, ((end - 1) >>> PAGE_SHIFT) - first + 1);
+    }));
+  }
+
+  /** Watches accesses to memory. From the first on, generated code keeps flags exact, since listeners may look at them. */
+  watchMemory(): MemoryWatch {
+    const { memory } = this;
+    if (!memory.watch) {
+      memory.watch = new MemoryWatch(memory);
+      this.cache.dropAll();
+    }
+    return memory.watch;
+  }
+
+  /** Runs until something happens, or until `count` instructions are executed: these are interpreted then. */
+  runCounted(count: number): { event: EngineEvent; executed: number } {
+    this.remaining = count;
+    try {
+      const event = this.run();
+      return { event, executed: count - this.remaining };
+    } finally {
+      this.remaining = Infinity;
+    }
+  }
+
   run(): EngineEvent {
+    try {
+      return this.runLoop();
+    } finally {
+      const { watch } = this.memory;
+      if (watch) watch.mode = Watching.nothing;
+    }
+  }
+
+  private runLoop(): EngineEvent {
     const state = this.state;
     for (;;) {
       // A fault that the host found comes before anything that was done since.
       if (state[FAULT_SIGNAL] !== 0) return { kind: 'trap', trap: this.takeFault() };
-      if (state[PENDING] !== 0) return { kind: 'poll' };
+      const { watch } = this.memory;
+      if (watch) watch.mode = Watching.generatedCode;
+      if (state[PENDING] !== 0) {
+        const { observation } = this;
+        if (!observation || (observation.stoppedAt === undefined && !observation.stopRequested)) {
+          return { kind: 'poll' };
+        }
+        state[PENDING] = 0;
+        return { kind: 'stop' };
+      }
+      if (this.remaining === 0) return { kind: 'counted' };
       try {
-        this.execute();
+        if (this.stepsFirst) {
+          this.stepsFirst = false;
+          this.stepAnnounced();
+        } else if (this.remaining === Infinity) this.execute();
+        else this.executeCounted();
       } catch (error) {
         if (state[FAULT_SIGNAL] !== 0) continue;
         if (error instanceof GuestTrap) {
@@ -243,8 +327,11 @@ export class Dispatcher implements Engine {
             state[EIP] = isTrap ? this.current.next : this.current.pc;
             this.current = undefined;
           }
+          // What the instruction did before it faulted.
+          watch?.tell();
           return { kind: 'trap', trap: error };
         }
+        this.current = undefined;
         if (!(error instanceof DroppedBlock)) {
           if (!this.checks.reads && BEYOND_MEMORY.test(String((error as Partial<Error>).message))) {
             return { kind: 'trap', trap: pageFault(0xffffffff, false, false) };
@@ -252,7 +339,11 @@ export class Dispatcher implements Engine {
           throw error;
         }
         state[EIP] = error.pc;
-        this.current = undefined;
+        const { observation } = this;
+        if (observation && !error.moved) {
+          this.stepsFirst = observation.announced === error.pc;
+          observation.goOnAt(error.pc);
+        }
         continue;
       }
       const reason = state[EXIT]!;
@@ -290,7 +381,8 @@ export class Dispatcher implements Engine {
         this.count(block, threshold);
       }
       if (block.compiled === null) {
-        this.interpret(block.operations);
+        if (this.memory.watch) this.interpretWatched(block.operations);
+        else this.interpret(block.operations);
         if (state[EXIT] !== 0) return;
         if (state[PENDING] !== 0) return;
         const next = this.successorOf(block, state[EIP]!);
@@ -323,6 +415,62 @@ export class Dispatcher implements Engine {
       this.current = operation;
       throw error;
     }
+  }
+
+  /** `interpret` where memory is watched or instructions are counted; may leave the block before its end. */
+  private interpretWatched(operations: readonly Operation[]): void {
+    const { state, memory } = this;
+    const last = operations.length - 1;
+    for (let i = 0; i <= last; i++) {
+      const operation = operations[i]!;
+      if (this.remaining === 0) {
+        state[EIP] = operation.pc;
+        break;
+      }
+      this.current = operation;
+      const { watch } = memory;
+      if (watch) {
+        watch.mode = Watching.interpreter;
+        watch.pc = operation.pc;
+      }
+      operation.run(operation);
+      // The others only tell, or lead to the next block.
+      if (operation.next !== operation.pc) this.remaining--;
+      if (watch && watch.noted.length > 0) this.tellAccesses(watch, i < last ? operation.next : undefined);
+    }
+    this.current = undefined;
+    const { watch } = memory;
+    if (watch) watch.mode = Watching.generatedCode;
+  }
+
+  /** Tells of the accesses of an instruction that is done. `next`: where it leads, unless that is in eip already. */
+  private tellAccesses(watch: MemoryWatch, next: number | undefined): void {
+    const { state } = this;
+    if (next !== undefined) state[EIP] = next;
+    const eip = state[EIP]!;
+    this.current = undefined;
+    watch.tell();
+    this.observe().leaveIfAsked(eip);
+  }
+
+  /** `execute`, in the interpreter only, up to so many instructions. */
+  private executeCounted(): void {
+    const { state } = this;
+    while (this.remaining !== 0) {
+      this.interpretWatched(this.blockAt(state[EIP]!).operations);
+      if (state[EXIT] !== 0 || state[PENDING] !== 0) return;
+    }
+  }
+
+  /** Executes the instruction at eip, of which listeners have been told. */
+  private stepAnnounced(): void {
+    const observation = this.observe();
+    observation.announced = NOWHERE;
+    const pc = this.state[EIP]!;
+    const instruction = this.decode(pc >>> 0);
+    this.step(pc);
+    this.remaining--;
+    if (instruction.declaration.options.ends !== true) observation.goOnAt(this.state[EIP]!);
   }
 
   /** Runs generated code from a block on; the next block that has none, or null where the dispatcher is to be left. */
@@ -371,8 +519,18 @@ export class Dispatcher implements Engine {
     const operation = createOperation(instruction, this.handlers.handlerFor(instruction));
     this.current = operation;
     this.state[EIP] = operation.next;
+    const { watch } = this.memory;
+    if (!watch) {
+      operation.run(operation);
+      this.current = undefined;
+      return;
+    }
+    watch.mode = Watching.interpreter;
+    watch.pc = pc;
     operation.run(operation);
     this.current = undefined;
+    if (watch.noted.length > 0) this.tellAccesses(watch, undefined);
+    watch.mode = Watching.generatedCode;
   }
 
   /** The translation block at an address; made if need be. Throws the guest's fault where there is no instruction. */
@@ -385,7 +543,12 @@ export class Dispatcher implements Engine {
     const operations: Operation[] = [];
     let at = pc >>> 0;
     let ended = false;
+    const { observation } = this;
+    const kind = observation?.kindAt(at) ?? 0;
+    if (kind & Observe.stop) operations.push(observation!.stopOperation(pc | 0));
     while (!ended && instructions.length < MAXIMUM_BLOCK) {
+      // What is observed and what is not are never in one block; stops are at a block's start.
+      if (observation && at !== pc >>> 0 && (observation.kindAt(at) !== kind || (kind & Observe.stop) !== 0)) break;
       let instruction: DecodedInstruction;
       try {
         this.memory.protectCode(at >>> PAGE_SHIFT);
@@ -395,16 +558,34 @@ export class Dispatcher implements Engine {
         // What cannot be decoded faults when it is reached, not before.
         if (instructions.length > 0 && error instanceof GuestTrap) break;
         this.current = undefined;
+        if (kind & Observe.stop) {
+          // The stop comes before the fault.
+          const raise = (): void => {
+            this.current = undefined;
+            this.decode(at);
+            // Somebody has mapped the page since.
+            this.cache.dropPages(at >>> PAGE_SHIFT, 1);
+            throw new DroppedBlock(at | 0);
+          };
+          operations.push(new Operation(raise, at | 0, at | 0));
+          const block = new Block(pc | 0, at + 1, operations, instructions, true);
+          block.hotAt = Infinity;
+          this.cache.add(block);
+          return block;
+        }
         throw error;
       }
       instructions.push(instruction);
+      const tells = observation?.tellOperation(instruction, kind, instructions.length === 1);
+      if (tells) operations.push(tells);
       operations.push(createOperation(instruction, this.handlers.handlerFor(instruction)));
       at += instruction.length;
       ended = instruction.declaration.options.ends === true;
     }
-    if (!ended) operations.push(new Operation(this.goOn, at | 0, at | 0));
+    if (!ended) operations.push(new Operation(kind ? this.goOnObserved : this.goOn, at | 0, at | 0));
     if (this.isWritable(pc >>> 0, at)) this.testWrites();
-    const block = new Block(pc | 0, at, operations, instructions);
+    const block = new Block(pc | 0, at, operations, instructions, kind !== 0);
+    if (block.observed) block.hotAt = Infinity;
     const last = instructions[instructions.length - 1]!;
     if (last.declaration.mnemonic === 'jmp' && last.declaration.encoding === 'FF /4') block.targets = [];
     this.cache.add(block);
@@ -417,7 +598,7 @@ export class Dispatcher implements Engine {
   private isWritable(start: number, end: number): boolean {
     const { pages } = this;
     const last = (end - 1) >>> PAGE_SHIFT;
-    return ((pages[start >>> PAGE_SHIFT]! | pages[last]!) & (Page.write | Page.code)) !== 0;
+    return ((pages[start >>> PAGE_SHIFT]! | pages[last]!) & (Page.write | WRITE_WITHHELD)) !== 0;
   }
 
   /** An instruction may reach into the next page. */

@@ -43,28 +43,28 @@ function ld32(a) {
   return (a & 3) === 0 ? M32[a >>> 2] : M.getInt32(a >>> 0, true);
 }
 function ld8w(a) {
-  ${unless('P[a >>> 12]')}checkWrite(a, 1);
+  ${unless('P[a >>> 12]')}updateFault(a, 1);
   return M8[a >>> 0];
 }
 function ld16w(a) {
-  ${unless('P[a >>> 12] & P[a + 1 >>> 12]')}checkWrite(a, 2);
+  ${unless('P[a >>> 12] & P[a + 1 >>> 12]')}updateFault(a, 2);
   return (a & 1) === 0 ? M16[a >>> 1] : M.getUint16(a >>> 0, true);
 }
 function ld32w(a) {
-  ${unless('P[a >>> 12] & P[a + 3 >>> 12]')}checkWrite(a, 4);
+  ${unless('P[a >>> 12] & P[a + 3 >>> 12]')}updateFault(a, 4);
   return (a & 3) === 0 ? M32[a >>> 2] : M.getInt32(a >>> 0, true);
 }
 function st8(a, v) {
-  ${unless('P[a >>> 12]')}checkWrite(a, 1);
+  ${unless('P[a >>> 12]')}storeFault(a, 1);
   M8[a >>> 0] = v;
 }
 function st16(a, v) {
-  ${unless('P[a >>> 12] & P[a + 1 >>> 12]')}checkWrite(a, 2);
+  ${unless('P[a >>> 12] & P[a + 1 >>> 12]')}storeFault(a, 2);
   if ((a & 1) === 0) M16[a >>> 1] = v;
   else M.setInt16(a >>> 0, v, true);
 }
 function st32(a, v) {
-  ${unless('P[a >>> 12] & P[a + 3 >>> 12]')}checkWrite(a, 4);
+  ${unless('P[a >>> 12] & P[a + 3 >>> 12]')}storeFault(a, 4);
   if ((a & 3) === 0) M32[a >>> 2] = v;
   else M.setInt32(a >>> 0, v, true);
 }
@@ -90,7 +90,12 @@ function splitExchange(a, size, old, v) {
 `;
 }
 
-export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: SystemHelperOptions): Environment {
+export interface EnvironmentOptions extends SystemHelperOptions {
+  /** The names are never declared in the main context, which would keep them for ever. */
+  readonly ownContext?: boolean;
+}
+
+export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: EnvironmentOptions): Environment {
   const constants: Record<string, unknown> = {
     S: cpu.i32,
     S8: cpu.u8,
@@ -103,8 +108,18 @@ export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: S
     P: memory.pages,
     readFault: (address: number, size: number): void => {
       memory.checkRead(address, size);
+      if (memory.watch?.isWatched(address, size, false)) return;
       // Only an access that wraps around the end of memory comes here.
       throw pageFault(address, false, false);
+    },
+    storeFault: (address: number, size: number): void => {
+      memory.willWrite(address, size);
+    },
+    /** A read that a write of the same memory follows. */
+    updateFault: (address: number, size: number): void => {
+      memory.checkWrite(address, size);
+      memory.watch?.note(address, size, false);
+      memory.watch?.note(address, size, true);
     },
     ...arithmetic,
     ...createSystemHelpers(cpu, memory, options),
@@ -112,14 +127,14 @@ export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: S
     ...createSimdHelpers(cpu),
   };
   const names = Object.keys(constants);
-  const isMain = !mainContextTaken;
+  const isMain = !mainContextTaken && options.ownContext !== true;
   const run: (source: string, filename: string) => unknown = !isMain
     ? (
         (context) => (source: string, filename: string) =>
           vm.runInContext(source, context, { filename })
       )(vm.createContext({}))
     : (source, filename) => vm.runInThisContext(source, { filename });
-  mainContextTaken = true;
+  if (isMain) mainContextTaken = true;
   const install = run(
     `let bridge86Constants; (function (constants) { bridge86Constants = constants; })`,
     'bridge86:install',

@@ -3,9 +3,11 @@ import type { CpuState } from '../cpu/cpu-state.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
 import { LockstepDispatcher } from './lockstep.js';
 import { RegionCompiler } from './region-compiler.js';
-import { Dispatcher, type Engine, type EngineOptions } from './engine.js';
+import { Dispatcher, type EngineOptions } from './engine.js';
 
 export type {
+  BackendKind,
+  Dispatcher,
   BridgeFunction,
   Engine,
   EngineBridges,
@@ -17,7 +19,7 @@ export type {
 } from './engine.js';
 
 /** Makes an engine for one guest thread. It takes over `memory.onCodeWrite`. */
-export function createEngine(memory: GuestMemory, cpu: CpuState, options: EngineOptions): Engine {
+export function createEngine(memory: GuestMemory, cpu: CpuState, options: EngineOptions): Dispatcher {
   const lockstep = options.kind === 'lockstep';
   const dispatcher = lockstep ? new LockstepDispatcher(memory, cpu, options) : new Dispatcher(memory, cpu, options);
   if (options.kind === 'block') {

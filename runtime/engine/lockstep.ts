@@ -86,7 +86,7 @@ export class LockstepDispatcher extends Dispatcher {
         trace.push({ pc: cpu.i32[State.eip >> 2]!, state, writes: writes.length });
         if (cpu.i32[State.exit >> 2] !== 0) break;
         const next = this.cache.find(cpu.i32[State.eip >> 2]!);
-        if (!next) break;
+        if (!next || next.observed) break;
         block = next;
       }
     } catch (error) {

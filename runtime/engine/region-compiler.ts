@@ -189,13 +189,17 @@ export class RegionCompiler implements Compiler {
       nodes.set(block.pc, node);
       for (const target of internalTargets(node)) {
         const next = cache.find(target);
-        if (next && next.count >= leastCount && !nodes.has(target)) worklist.push(next);
+        if (next && !next.observed && next.count >= leastCount && !nodes.has(target)) worklist.push(next);
       }
     }
     const graph = new RegionGraph(entry.pc, nodes);
     const looked = new Set<Block>();
     const liveness = removeDeadPuts(graph, {
-      preciseFlags: this.options.preciseFlags === true || this.dispatcher.exactFlags,
+      preciseFlags:
+        this.options.preciseFlags === true ||
+        this.engineOptions.exactFlags === true ||
+        this.dispatcher.exactFlags ||
+        this.dispatcher.memory.watch !== undefined,
       checks: this.dispatcher.checks,
       liveAt: (address) => this.liveAt(address, looked),
     });
@@ -214,7 +218,8 @@ export class RegionCompiler implements Compiler {
     let at = address;
     for (let depth = 0; depth < 4 && unknown !== 0; depth++) {
       const block = this.dispatcher.cache.find(at);
-      if (!block) break;
+      // Listeners may look at all flags.
+      if (!block || block.observed) break;
       looked.add(block);
       for (const { declaration, repeat } of block.instructions) {
         const { reads, writes, undefined: loose, string } = declaration.options;

@@ -39,7 +39,7 @@ export function createStringHelper(cpu: CpuState, memory: GuestMemory, checkedSt
   };
   const store = (address: number, size: number, value: number): void => {
     const at = address >>> 0;
-    memory.checkWrite(at, size);
+    memory.willWrite(at, size);
     if (size === 1) u8[at] = value;
     else if (size === 2) view.setInt16(at, value, true);
     else view.setInt32(at, value, true);

@@ -104,18 +104,18 @@ export function createSystemHelpers(cpu: CpuState, memory: GuestMemory, options:
       for (let i = 0; i < bytes; i++) cpu.u8[slot + i] = memory.u8[from + i]!;
     },
     copyOut(address: number, slot: number, bytes: number): void {
-      memory.checkWrite(address, bytes);
+      memory.willWrite(address, bytes);
       const to = address >>> 0;
       for (let i = 0; i < bytes; i++) memory.u8[to + i] = cpu.u8[slot + i]!;
     },
     tryCopyIn(slot: number, address: number, bytes: number): number {
-      if (!memory.isReadable(address, bytes)) return 1;
+      if (!memory.isReadable(address, bytes) || memory.watch?.isWatched(address, bytes, false)) return 1;
       const from = address >>> 0;
       for (let i = 0; i < bytes; i++) cpu.u8[slot + i] = memory.u8[from + i]!;
       return 0;
     },
     tryCopyOut(address: number, slot: number, bytes: number): number {
-      if (!memory.isWritable(address, bytes)) return 1;
+      if (!memory.isWritable(address, bytes) || memory.watch?.isWatched(address, bytes, true)) return 1;
       memory.dropCode(address, bytes);
       const to = address >>> 0;
       for (let i = 0; i < bytes; i++) memory.u8[to + i] = cpu.u8[slot + i]!;

@@ -330,6 +330,8 @@ export class LinuxProcess {
           this.raise(event.trap);
           break;
         case 'poll':
+        case 'stop':
+        case 'counted':
           break;
       }
       if (!this.end && signals.hasWork) this.deliver();

@@ -3,8 +3,9 @@
  * permissions beside it. What is mapped where (files, sharing) is `mappings.ts`'s business; this file is the bytes.
  */
 import { GUEST_LIMIT, PAGE_TABLE_ADDRESS, STATE_ADDRESS, STATE_SIZE } from '../../translator/state.js';
-import { Page, PAGE_SHIFT, PAGE_SIZE } from '../../translator/pages.js';
+import { Page, PAGE_SHIFT, PAGE_SIZE, withholdWrite, WRITE_WITHHELD } from '../../translator/pages.js';
 import { pageFault } from './trap.js';
+import type { MemoryWatch } from './watch.js';
 
 const textDecoder = new TextDecoder('latin1');
 
@@ -19,6 +20,12 @@ export class GuestMemory {
   onCodeWrite: (page: number) => void = () => undefined;
   /** Called before code in a writable page is translated: runs `protect`, after which nobody writes there unnoticed. */
   onCodeFound: (protect: () => void) => void = (protect) => protect();
+  /** Called before the first write to a page with `Page.clean`; must clear the bit. */
+  onFirstWrite: (page: number) => void = () => undefined;
+  /** Called after the page table's bytes of a range were set anew (mapped, unmapped, protected). */
+  readonly onPagesSet: ((firstPage: number, pageCount: number) => void)[] = [];
+  /** Told of accesses to watched pages; undefined where nothing is watched. */
+  watch: MemoryWatch | undefined;
 
   /** @param wasmMemory the memory of a process that has threads already; else a new one is made */
   constructor(wasmMemory?: WebAssembly.Memory) {
@@ -45,7 +52,8 @@ export class GuestMemory {
     const last = (end - 1) >>> PAGE_SHIFT;
     for (let page = address >>> PAGE_SHIFT; page <= last; page++) {
       let bits = this.pages[page]!;
-      if (bits & Page.code) bits |= Page.write;
+      if (bits & WRITE_WITHHELD) bits |= Page.write;
+      if (bits & Page.watchRead) bits |= Page.read;
       if ((bits & permission) !== permission) return Math.max(address, page * PAGE_SIZE);
     }
     return -1;
@@ -63,6 +71,13 @@ export class GuestMemory {
   checkRead(address: number, length: number): void {
     const bad = this.findForbidden(address, length, Page.read);
     if (bad >= 0) throw pageFault(bad, false, (this.pages[bad >>> PAGE_SHIFT]! & Page.mapped) !== 0);
+    this.watch?.note(address, length, false);
+  }
+
+  /** `checkWrite` before a write that follows at once: watchers are told of it. */
+  willWrite(address: number, length: number): void {
+    this.checkWrite(address, length);
+    this.watch?.note(address, length, true);
   }
 
   /** Throws the guest's page fault unless all of the range may be written; drops translations in it. */
@@ -75,20 +90,24 @@ export class GuestMemory {
   /** Makes writes to a page noticed, before what lies there is translated. */
   protectCode(page: number): void {
     const { pages } = this;
-    if (!(pages[page]! & Page.write)) return;
+    const bits = pages[page]!;
+    if ((bits & (Page.write | WRITE_WITHHELD)) === 0 || bits & Page.code) return;
     this.onCodeFound(() => {
-      const bits = pages[page]!;
-      if (bits & Page.write) pages[page] = (bits & ~Page.write) | Page.code;
+      pages[page] = withholdWrite(pages[page]!, Page.code);
     });
   }
 
-  /** Drops translations of the range: to be called before anything but guest code (a system call) writes there. */
+  /**
+   * Drops translations of the range, and notes the first write to pages of a snapshot: to be called before anything but
+   * guest code (a system call) writes there.
+   */
   dropCode(address: number, length: number): void {
     if (length === 0) return;
     const first = (address >>> 0) >>> PAGE_SHIFT;
     const last = Math.min((address >>> 0) + length - 1, 0xffffffff) >>> PAGE_SHIFT;
     for (let page = first; page <= last; page++) {
       if (this.pages[page]! & Page.code) this.onCodeWrite(page);
+      if (this.pages[page]! & Page.clean) this.onFirstWrite(page);
     }
   }
 
@@ -114,19 +133,19 @@ export class GuestMemory {
     return this.view.getBigUint64(address >>> 0, true);
   }
   writeU8(address: number, value: number): void {
-    this.checkWrite(address, 1);
+    this.willWrite(address, 1);
     this.u8[address >>> 0] = value;
   }
   writeU16(address: number, value: number): void {
-    this.checkWrite(address, 2);
+    this.willWrite(address, 2);
     this.view.setUint16(address >>> 0, value, true);
   }
   writeU32(address: number, value: number): void {
-    this.checkWrite(address, 4);
+    this.willWrite(address, 4);
     this.view.setInt32(address >>> 0, value, true);
   }
   writeU64(address: number, value: bigint): void {
-    this.checkWrite(address, 8);
+    this.willWrite(address, 8);
     this.view.setBigUint64(address >>> 0, value, true);
   }
 
@@ -137,7 +156,7 @@ export class GuestMemory {
   }
 
   write(address: number, bytes: Uint8Array): void {
-    this.checkWrite(address, bytes.length);
+    this.willWrite(address, bytes.length);
     this.u8.set(bytes, address >>> 0);
   }
 

@@ -622,6 +622,7 @@ export class Mappings {
     this.dropCode(start, length);
     const first = start / PAGE_SIZE;
     this.memory.pages.fill(bits, first, first + length / PAGE_SIZE);
+    for (const told of this.memory.onPagesSet) told(first, length / PAGE_SIZE);
   }
 
   /** Pages wholly beyond a file's end raise SIGBUS: they stay mapped without permission, see `revealPage`. */

@@ -9,6 +9,10 @@ import type { GuestMemory } from '../../memory/guest-memory.js';
 export function createMaskedStore({ u8 }: StateViews, memory: GuestMemory) {
   return function maskmov(address: number, data: number, mask: number, bytes: number): void {
     for (let i = 0; i < bytes; i++) if (u8[mask + i] & 0x80) memory.checkWrite(address + i, 1);
-    for (let i = 0; i < bytes; i++) if (u8[mask + i] & 0x80) memory.u8[(address + i) >>> 0] = u8[data + i];
+    for (let i = 0; i < bytes; i++) {
+      if ((u8[mask + i] & 0x80) === 0) continue;
+      memory.watch?.note(address + i, 1, true);
+      memory.u8[(address + i) >>> 0] = u8[data + i];
+    }
   };
 }

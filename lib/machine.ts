@@ -1,0 +1,520 @@
+/**
+ * An x86 processor and its memory, without any operating system: map memory, write code, run it. Everything happens in the calling
+ * thread; machines share nothing, and `dispose` (or `using`) gives everything back.
+ */
+import { CpuState } from '../runtime/cpu/cpu-state.js';
+import type { CpuModelName } from '../runtime/cpu/cpuid.js';
+import {
+  createEngine,
+  type BackendKind,
+  type Dispatcher,
+  type EngineEvent,
+  type EngineKind,
+  type EngineStatistics,
+} from '../runtime/engine/index.js';
+import { addWakeupWord, WakeupTimer } from '../runtime/host/wakeup.js';
+import { addressOf, madvise } from '../runtime/host/libc.js';
+import { GuestMemory } from '../runtime/memory/guest-memory.js';
+import { Mappings } from '../runtime/memory/mappings.js';
+import { firstUnmapped, peek, poke } from '../runtime/memory/peek.js';
+import { deserializeSnapshot, serializeSnapshot, SnapshotTracker } from '../runtime/memory/snapshot.js';
+import type { MemorySnapshot } from '../runtime/memory/snapshot.js';
+import { GuestTrap } from '../runtime/memory/trap.js';
+import { PAGE_SIZE } from '../translator/pages.js';
+import { EMULATOR_END, GUEST_LIMIT, State, STATE_SIZE, Trap } from '../translator/state.js';
+import { GuestFunctions, type Caller, type FunctionOptions, type GuestFunction } from './functions.js';
+import type { Hook, HookKind, HookListeners, HookRange, InvalidAccess } from './hooks.js';
+import { Registers } from './registers.js';
+import {
+  blockText,
+  disassembleRange,
+  translationText,
+  type DisassembledInstruction,
+  type TranslationLanguage,
+} from './translation.js';
+
+export interface MachineOptions {
+  /** `region` (the default): hot code becomes large functions; `block`: small ones; `interpret`; `lockstep` checks the others. */
+  readonly engine?: EngineKind;
+  /** What generated code is written in: `auto` (the default), `js` or `wasm`. */
+  readonly backend?: BackendKind;
+  /** The processor that `cpuid` shows. */
+  readonly cpu?: CpuModelName;
+  /** Fixes what rdrand and rdseed give. */
+  readonly seed?: number;
+  /** Flags are exact after faults and timeouts, also those that the code never reads again; costs speed. */
+  readonly exactFlags?: boolean;
+}
+
+export interface RunOptions {
+  /** Where to begin; eip as it is where this is missing. */
+  readonly from?: number;
+  /** The run ends before the instruction at this address, though not before its first instruction. */
+  readonly until?: number;
+  /** The run ends after so many instructions. They are interpreted, so that they can be counted. */
+  readonly count?: number;
+  /** The run ends after so many milliseconds, at a jump. */
+  readonly timeout?: number;
+  /** Looked at before the run and whenever a hook has been called: this thread has no time for events meanwhile. */
+  readonly signal?: AbortSignal;
+}
+
+/** Why a run ended. */
+export type RunResult =
+  | { readonly reason: 'until' | 'count' | 'timeout' | 'stop' | 'abort' }
+  | { readonly reason: 'interrupt'; readonly vector: number | undefined }
+  | ({ readonly reason: 'invalid' } & InvalidAccess)
+  | { readonly reason: 'exception'; readonly vector: number };
+
+/** What may be done with a page. Pages that can be written or executed can be read, as on the processor. */
+export type Protection = '' | 'r' | 'rw' | 'rx' | 'rwx' | 'w' | 'x' | 'wx';
+
+/** Guest code that was called did not return. */
+export class GuestError extends Error {
+  override readonly name = 'GuestError';
+  constructor(
+    message: string,
+    readonly result: RunResult,
+  ) {
+    super(message);
+  }
+}
+
+/** Registers and memory of a moment; see `Machine.save`. */
+export class Snapshot {
+  /** @internal */
+  constructor(
+    /** @internal */
+    readonly memory: MemorySnapshot,
+    /** @internal */
+    readonly state: Uint8Array,
+  ) {}
+
+  /** The snapshot as bytes, for a file. */
+  serialize(): Uint8Array {
+    return serializeSnapshot(this.memory, this.state);
+  }
+
+  /** @throws RangeError where the bytes are no snapshot */
+  static deserialize(bytes: Uint8Array): Snapshot {
+    const { memory, extra } = deserializeSnapshot(bytes);
+    if (extra.length !== STATE_SIZE) throw new RangeError('the snapshot has no registers');
+    return new Snapshot(memory, extra);
+  }
+}
+
+const PENDING = State.pending >> 2;
+const EIP = State.eip >> 2;
+const MADV_DONTNEED = 4;
+/** Vectors of int3, into and system calls. */
+const OPEN_GATES: ReadonlySet<number> = new Set([Trap.breakpoint, Trap.overflow, 0x80]);
+const PROTECTION_BITS = { r: 1, w: 2, x: 4 } as const;
+
+function protectionBits(protection: Protection): number {
+  let bits = 0;
+  for (const letter of protection) {
+    if (!Object.hasOwn(PROTECTION_BITS, letter))
+      throw new RangeError(`protection ${protection}: letters are r, w and x`);
+    bits |= PROTECTION_BITS[letter as keyof typeof PROTECTION_BITS];
+  }
+  return bits;
+}
+
+const hex = (address: number): string => `0x${(address >>> 0).toString(16).padStart(8, '0')}`;
+
+export class Machine {
+  readonly registers: Registers;
+  /** Counts of the engine: blocks, generated code, time spent on it. */
+  readonly statistics: EngineStatistics;
+  readonly #memory = new GuestMemory();
+  readonly #cpu = new CpuState(this.#memory);
+  readonly #mappings: Mappings;
+  readonly #engine: Dispatcher;
+  readonly #functions: GuestFunctions;
+  /** Whether a run is going on, and what calls of functions need. */
+  readonly #calls: Caller;
+  readonly #listeners: { [K in HookKind]: Set<HookListeners[K]> };
+  readonly #removeWord: () => void;
+  #tracker: SnapshotTracker | undefined;
+  #timer: WakeupTimer | undefined;
+  #disposed = false;
+
+  constructor(options: MachineOptions = {}) {
+    const listeners = {
+      code: new Set<HookListeners['code']>(),
+      block: new Set<HookListeners['block']>(),
+      read: new Set<HookListeners['read']>(),
+      write: new Set<HookListeners['write']>(),
+      invalid: new Set<HookListeners['invalid']>(),
+      interrupt: new Set<HookListeners['interrupt']>(),
+      exception: new Set<HookListeners['exception']>(),
+      translate: new Set<HookListeners['translate']>(),
+    };
+    this.#listeners = listeners;
+    const memory = this.#memory;
+    const hostBase = addressOf(memory.buffer);
+    this.#cpu.reset();
+    this.#mappings = new Mappings(memory, hostBase);
+    this.registers = new Registers(this.#cpu);
+    const told = listeners.translate;
+    this.#engine = createEngine(memory, this.#cpu, {
+      kind: options.engine ?? 'region',
+      backend: options.backend ?? 'auto',
+      ownContext: true,
+      ...(options.cpu === undefined ? {} : { cpuModel: options.cpu }),
+      ...(options.seed === undefined ? {} : { seed: options.seed }),
+      ...(options.exactFlags === undefined ? {} : { exactFlags: options.exactFlags }),
+      onBlock: (instructions) => {
+        const address = instructions[0]!.pc >>> 0;
+        for (const listener of told) listener({ kind: 'block', address, text: blockText(memory.u8, instructions) });
+      },
+      // Asked for each time: texts cost something.
+      get onCompiled() {
+        if (told.size === 0) return undefined as never;
+        return (name: string, text: string, kind: 'js' | 'wasm'): void => {
+          const address = Number.parseInt(/_([0-9a-f]{1,8})$/.exec(name)?.[1] ?? '0', 16);
+          for (const listener of told) listener({ kind, address, text });
+        };
+      },
+    });
+    this.#mappings.onUnmapped = (first, count) => this.#engine.invalidatePages(first, count);
+    this.statistics = this.#engine.statistics;
+    this.#calls = {
+      running: false,
+      enter: () => this.#enter(),
+      stack: () => this.#stack(),
+      runUntil: (address) => this.#run({ until: address }),
+    };
+    this.#functions = new GuestFunctions(memory, this.#cpu, this.#engine, this.registers, this.#calls);
+    this.#removeWord = addWakeupWord(hostBase + this.#cpu.address + State.pending);
+  }
+
+  // ---- memory ------------------------------------------------------------------------------------------------------
+
+  /**
+   * Maps zeroed memory; what was there before is gone. Address and length are multiples of 4096; without an address (undefined)
+   * the highest free place is taken.
+   * @returns the address
+   */
+  map(address: number | undefined, length: number, protection: Protection = 'rw'): number {
+    this.#alive();
+    const start = address ?? this.#mappings.findFree(length);
+    this.#checkPages(start, length);
+    const error = this.#mappings.mapFixed(start, length, protectionBits(protection));
+    if (error < 0) throw new RangeError(`${length} bytes at ${hex(start)} cannot be mapped (errno ${-error})`);
+    return start;
+  }
+
+  unmap(address: number, length: number): void {
+    this.#alive();
+    this.#checkPages(address, length);
+    this.#mappings.munmap(address, length);
+  }
+
+  /** @throws RangeError where some of the range is not mapped */
+  protect(address: number, length: number, protection: Protection): void {
+    this.#alive();
+    this.#checkPages(address, length);
+    this.#checkMapped(address, length);
+    this.#mappings.mprotect(address, length, protectionBits(protection));
+  }
+
+  /** The mapped ranges in ascending order. */
+  get mappings(): { start: number; end: number; protection: Protection }[] {
+    return this.#mappings.regions.all.map(({ start, end, protection }) => {
+      const letters = `${protection & 1 ? 'r' : ''}${protection & 2 ? 'w' : ''}${protection & 4 ? 'x' : ''}`;
+      return { start, end, protection: letters as Protection };
+    });
+  }
+
+  /** A copy of mapped memory, whatever its protection. */
+  read(address: number, length: number): Uint8Array {
+    this.#alive();
+    const bytes = peek(this.#mappings, address, length);
+    if (!bytes) this.#checkMapped(address >>> 0, length);
+    return bytes!;
+  }
+
+  /** Writes to mapped memory, whatever its protection; code that was translated from there is translated anew. */
+  write(address: number, bytes: Uint8Array): void {
+    this.#alive();
+    if (!poke(this.#mappings, address, bytes)) this.#checkMapped(address >>> 0, bytes.length);
+  }
+
+  readU8(address: number): number {
+    return this.read(address, 1)[0]!;
+  }
+  readU16(address: number): number {
+    return viewOf(this.read(address, 2)).getUint16(0, true);
+  }
+  readU32(address: number): number {
+    return viewOf(this.read(address, 4)).getUint32(0, true);
+  }
+  readU64(address: number): bigint {
+    return viewOf(this.read(address, 8)).getBigUint64(0, true);
+  }
+  readF64(address: number): number {
+    return viewOf(this.read(address, 8)).getFloat64(0, true);
+  }
+  writeU8(address: number, value: number): void {
+    this.write(address, Uint8Array.of(value));
+  }
+  writeU16(address: number, value: number): void {
+    scratch.setUint16(0, value, true);
+    this.write(address, scratchBytes.subarray(0, 2));
+  }
+  writeU32(address: number, value: number): void {
+    scratch.setUint32(0, value, true);
+    this.write(address, scratchBytes.subarray(0, 4));
+  }
+  writeU64(address: number, value: bigint): void {
+    scratch.setBigUint64(0, value, true);
+    this.write(address, scratchBytes.subarray(0, 8));
+  }
+  writeF64(address: number, value: number): void {
+    scratch.setFloat64(0, value, true);
+    this.write(address, scratchBytes.subarray(0, 8));
+  }
+
+  /** The bytes before the next NUL as UTF-8 text. */
+  readString(address: number, limit = 1 << 20): string {
+    this.#alive();
+    try {
+      return new TextDecoder().decode(this.#memory.readCString(address, limit));
+    } catch (error) {
+      if (!(error instanceof GuestTrap)) throw error;
+      throw new RangeError(`no memory can be read at ${hex(error.address)}`, { cause: error });
+    }
+  }
+
+  // ---- running -----------------------------------------------------------------------------------------------------
+
+  /** Executes code until something ends the run. */
+  run(options: RunOptions = {}): RunResult {
+    this.#enter();
+    try {
+      return this.#run(options);
+    } finally {
+      this.#calls.running = false;
+    }
+  }
+
+  /** Executes one instruction. */
+  step(): RunResult {
+    return this.run({ count: 1 });
+  }
+
+  /** Ends the run that is going on: for listeners of hooks. Before an instruction, that instruction is not executed. */
+  stop(): void {
+    if (!this.#calls.running) return;
+    this.#engine.observe().stopRequested = true;
+    this.#cpu.i32[PENDING] = 1;
+  }
+
+  /**
+   * A function of guest code as a function of the host. The first call that needs a stack gets one, unless esp is set.
+   * The function throws `GuestError` where the code does anything but return.
+   */
+  function(address: number, options: FunctionOptions = {}): GuestFunction {
+    this.#alive();
+    return this.#functions.bind(address, options);
+  }
+
+  /** Calls a function of guest code with 32-bit arguments (cdecl). */
+  call(address: number, ...args: number[]): number {
+    this.#alive();
+    return this.#functions.call(address, args);
+  }
+
+  #run({ from, until, count, timeout, signal }: RunOptions): RunResult {
+    const s = this.#cpu.i32;
+    const engine = this.#engine;
+    const observation = engine.observe();
+    if (from !== undefined) s[EIP] = from;
+    if (signal?.aborted) return { reason: 'abort' };
+    s[PENDING] = 0;
+    observation.begin(s[EIP]!);
+    const deadline = timeout === undefined ? Infinity : performance.now() + timeout;
+    if (until !== undefined) observation.addStop(until);
+    if (timeout !== undefined) (this.#timer ??= new WakeupTimer()).start(timeout);
+    const onAbort = (): void => this.stop();
+    signal?.addEventListener('abort', onAbort);
+    try {
+      let remaining = count ?? Infinity;
+      for (;;) {
+        let event: EngineEvent;
+        if (remaining === Infinity) event = engine.run();
+        else {
+          const counted = engine.runCounted(remaining);
+          remaining -= counted.executed;
+          event = counted.event;
+        }
+        if (event.kind === 'counted') return { reason: 'count' };
+        if (event.kind === 'poll') {
+          s[PENDING] = 0;
+          if (performance.now() >= deadline) return { reason: 'timeout' };
+          continue;
+        }
+        if (event.kind === 'stop') {
+          if (observation.stoppedAt !== undefined && !observation.stopRequested) return { reason: 'until' };
+          return { reason: signal?.aborted ? 'abort' : 'stop' };
+        }
+        const result = this.#handle(event);
+        if (result) return result;
+        if (event.kind === 'trap') observation.passStopAt(s[EIP]!);
+      }
+    } finally {
+      if (until !== undefined) observation.removeStop(until);
+      if (timeout !== undefined) this.#timer!.stop();
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** An event that hooks may take care of; else the run's result. */
+  #handle(event: Extract<EngineEvent, { kind: 'interrupt' | 'sysenter' | 'trap' }>): RunResult | undefined {
+    const { interrupt, invalid, exception } = this.#listeners;
+    if (event.kind !== 'trap') {
+      const vector = event.kind === 'interrupt' ? event.vector : undefined;
+      // Of vectors that a Linux process may not call, the engine stays at the instruction.
+      if (vector !== undefined && !OPEN_GATES.has(vector)) this.#cpu.eip += this.#engine.decode(this.#cpu.eip).length;
+      return isHandled(interrupt, vector) ? undefined : { reason: 'interrupt', vector };
+    }
+    const { vector, address, errorCode } = event.trap;
+    if (vector !== Trap.pageFault) return isHandled(exception, vector) ? undefined : { reason: 'exception', vector };
+    const access = errorCode & 16 ? 'fetch' : errorCode & 2 ? 'write' : 'read';
+    const failed: InvalidAccess = { pc: this.#cpu.eip, access, address, mapped: (errorCode & 1) !== 0 };
+    return isHandled(invalid, failed) ? undefined : { reason: 'invalid', ...failed };
+  }
+
+  #enter(): void {
+    this.#alive();
+    if (this.#calls.running) throw new Error('the machine is running already');
+    this.#calls.running = true;
+  }
+
+  // ---- hooks -------------------------------------------------------------------------------------------------------
+
+  /** Has a listener told of events, of `code`, `block`, `read` and `write` only those in the range; see `HookListeners`. */
+  hook<K extends HookKind>(kind: K, listener: HookListeners[K], { start = 0, end = 2 ** 32 }: HookRange = {}): Hook {
+    this.#alive();
+    if (!(start >= 0 && end <= 2 ** 32 && start < end)) throw new RangeError(`no range: ${start} to ${end}`);
+    switch (kind) {
+      case 'code':
+      case 'block': {
+        const observation = this.#engine.observe();
+        const what = kind === 'code' ? 'instructions' : 'blocks';
+        const range = { kind: what, start, end, listener: listener as HookListeners['code'] } as const;
+        observation.add(range);
+        return { remove: () => observation.remove(range) };
+      }
+      case 'read':
+      case 'write': {
+        const watch = this.#engine.watchMemory();
+        const memoryEnd = Math.min(end, GUEST_LIMIT);
+        const what: 'read' | 'write' = kind;
+        const range = { kind: what, start, end: memoryEnd, listener: listener as HookListeners['read'] };
+        watch.add(range);
+        return { remove: () => watch.remove(range) };
+      }
+      default: {
+        const set = this.#listeners[kind];
+        set.add(listener);
+        return { remove: () => set.delete(listener) };
+      }
+    }
+  }
+
+  // ---- snapshots ---------------------------------------------------------------------------------------------------
+
+  /** Registers, mappings and memory as they are now. The first costs a copy of all memory, further ones of what was changed. */
+  save(): Snapshot {
+    this.#alive();
+    this.#tracker ??= new SnapshotTracker(this.#mappings);
+    return new Snapshot(this.#tracker.take(), this.#cpu.u8.slice());
+  }
+
+  /** Puts everything back, in time proportional to what was changed since the last save or restore. */
+  restore(snapshot: Snapshot): void {
+    this.#alive();
+    if (this.#calls.running) throw new Error('the machine is running');
+    this.#tracker ??= new SnapshotTracker(this.#mappings);
+    this.#tracker.restore(snapshot.memory);
+    this.#cpu.u8.set(snapshot.state);
+    this.#cpu.i32[PENDING] = 0;
+  }
+
+  // ---- looking inside ----------------------------------------------------------------------------------------------
+
+  /** The instructions of a range of readable memory; bytes that are none are shown as such. */
+  disassemble(address: number, length: number): DisassembledInstruction[] {
+    this.#alive();
+    if (!this.#memory.isReadable(address, length)) throw new RangeError(`memory at ${hex(address)} cannot be read`);
+    return disassembleRange(this.#memory.u8, address, length);
+  }
+
+  /** What the code from an address on becomes, as far as it is reached by direct jumps within the range. */
+  translate(address: number, length: number, language: TranslationLanguage): string {
+    this.#alive();
+    this.#checkMapped(address, length);
+    return translationText(this.#engine, address, length, language);
+  }
+
+  // ---- the end -----------------------------------------------------------------------------------------------------
+
+  /** Gives memory and translations back. The machine can do nothing after that. */
+  dispose(): void {
+    if (this.#disposed) return;
+    if (this.#calls.running) throw new Error('the machine is running');
+    this.#disposed = true;
+    this.#removeWord();
+    this.#timer?.dispose();
+    this.#engine.invalidateAll();
+    const { memory } = this.#mappings;
+    memory.onPagesSet.length = 0;
+    this.#mappings.reset();
+    // Page table and state, too: Node may keep the buffer for long.
+    madvise(this.#mappings.hostBase + GUEST_LIMIT, EMULATOR_END - GUEST_LIMIT, MADV_DONTNEED);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #alive(): void {
+    if (this.#disposed) throw new Error('the machine was disposed');
+  }
+
+  #checkPages(address: number, length: number): void {
+    if (!(address >= 0 && length > 0 && address + length <= GUEST_LIMIT)) {
+      throw new RangeError(
+        `${length} bytes at ${hex(address)} are not within memory, which ends at ${hex(GUEST_LIMIT)}`,
+      );
+    }
+    if (address % PAGE_SIZE !== 0 || length % PAGE_SIZE !== 0) {
+      throw new RangeError(`${length} bytes at ${hex(address)}: not a multiple of ${PAGE_SIZE}`);
+    }
+  }
+
+  #checkMapped(address: number, length: number): void {
+    const hole = firstUnmapped(this.#mappings, address, length);
+    if (hole >= 0) throw new RangeError(`nothing is mapped at ${hex(hole)}`);
+  }
+
+  /** Maps a stack where there is none. */
+  #stack(): void {
+    if (this.registers.esp !== 0) return;
+    const size = 1 << 20;
+    const start = this.map(undefined, size);
+    this.registers.esp = start + size - 16;
+  }
+}
+
+function isHandled<T>(listeners: ReadonlySet<(value: T) => unknown>, value: T): boolean {
+  let handled = false;
+  for (const listener of listeners) if (listener(value) === true) handled = true;
+  return handled;
+}
+
+const scratchBytes = new Uint8Array(8);
+const scratch = new DataView(scratchBytes.buffer);
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
