@@ -194,6 +194,7 @@ export function knownExtension(bytes: Uint8Array): string | undefined {
   const reg = (third >> 3) & 7;
   if (lock && (second === 0x20 || second === 0x22)) return 'CR8 by LOCK';
   if (lock && second === 0x00) return 'LOCK ignored by verr and verw';
+  if (second === 0xff) return 'UD0, whose operand not all processors read';
   if (second === 0x01) return 'system and monitor instructions';
   if (second === 0x05 || second === 0x07) return 'syscall';
   if (second === 0x34 || second === 0x35) return 'sysenter, of which processors differ';
