@@ -1,6 +1,6 @@
 /**
- * What other programs import from `bridge86`: a processor with memory (`Machine`), and the translator's reading end. The
- * interface may change until version 1.0; docs/embedding.md is its guide.
+ * What other programs import from `bridge86`: a processor with memory (`Machine`), i386 Linux programs (`Process`), and the
+ * translator's reading end. The interface may change until version 1.0; docs/embedding.md is its guide.
  */
 export {
   GuestError,
@@ -11,6 +11,8 @@ export {
   type RunOptions,
   type RunResult,
 } from './machine.js';
+export { Process, type ProcessEnd, type ProcessOptions } from './process.js';
+export type { Callback, CallbackOptions } from './callbacks.js';
 export type { FunctionOptions, GuestFunction, ValueType } from './functions.js';
 export type { Hook, HookKind, HookListeners, HookRange, InvalidAccess, MemoryAccess, Translation } from './hooks.js';
 export type { GeneralRegister, RegisterName, Registers, SegmentRegister } from './registers.js';

@@ -22,6 +22,7 @@ import type { MemorySnapshot } from '../runtime/memory/snapshot.js';
 import { GuestTrap } from '../runtime/memory/trap.js';
 import { PAGE_SIZE } from '../translator/pages.js';
 import { EMULATOR_END, GUEST_LIMIT, State, STATE_SIZE, Trap } from '../translator/state.js';
+import { Callbacks, type Callback, type CallbackOptions } from './callbacks.js';
 import { GuestFunctions, type Caller, type FunctionOptions, type GuestFunction } from './functions.js';
 import type { Hook, HookKind, HookListeners, HookRange, InvalidAccess } from './hooks.js';
 import { Registers } from './registers.js';
@@ -129,6 +130,7 @@ export class Machine {
   readonly #memory = new GuestMemory();
   readonly #cpu = new CpuState(this.#memory);
   readonly #mappings: Mappings;
+  readonly #callbacks = new Callbacks(this.#memory, this.#cpu);
   readonly #engine: Dispatcher;
   readonly #functions: GuestFunctions;
   /** Whether a run is going on, and what calls of functions need. */
@@ -161,6 +163,7 @@ export class Machine {
       kind: options.engine ?? 'region',
       backend: options.backend ?? 'auto',
       ownContext: true,
+      bridges: this.#callbacks,
       ...(options.cpu === undefined ? {} : { cpuModel: options.cpu }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
       ...(options.exactFlags === undefined ? {} : { exactFlags: options.exactFlags }),
@@ -324,6 +327,16 @@ export class Machine {
   call(address: number, ...args: number[]): number {
     this.#alive();
     return this.#functions.call(address, args);
+  }
+
+  /**
+   * A function of the host as a guest function (cdecl): gives the address at which guest code calls it. It may read and write memory, but
+   * registers are not up to date while it runs. What it throws ends the run and comes out of it, before the call was made.
+   */
+  callback(callback: Callback, options: CallbackOptions = {}): number {
+    this.#alive();
+    if (this.#engine.isSupervised) throw new Error('the lockstep engine runs everything twice: no callbacks');
+    return this.#callbacks.add(callback, options);
   }
 
   #run({ from, until, count, timeout, signal }: RunOptions): RunResult {

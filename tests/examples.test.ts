@@ -23,3 +23,39 @@ void tap.test('run-machine-code', (t) => {
   t.equal(example('run-machine-code', '10'), '1 + ... + 10 = 55 (modulo 2^32)\n');
   t.end();
 });
+
+void tap.test('hello', (t) => {
+  t.equal(example('hello'), 'Hello from i386: this program was translated to JavaScript.\nIt exited with status 0.\n');
+  t.end();
+});
+
+void tap.test('count-instructions', (t) => {
+  const text = example('count-instructions');
+  t.match(text, /^gcd\(1134903170, 701408733\) = 1$/m);
+  t.match(text, /^ {4}43 {2}div ecx$/m);
+  t.match(text, /^ {5}1 {2}ret$/m);
+  t.match(example('count-instructions', '701408733'), /^ {5}1 {2}div ecx$/m);
+  t.end();
+});
+
+void tap.test('fuzz-snapshots', (t) => {
+  t.match(
+    example('fuzz-snapshots'),
+    /"BUG!": the function's instruction at 0x[0-9a-f]+ cannot write \(address 0x00000000\)/,
+  );
+  t.match(example('fuzz-snapshots', '10'), /blocks reached/);
+  t.end();
+});
+
+void tap.test('compare-engines', (t) => {
+  const text = example('compare-engines');
+  t.match(text, /^interpret: 215063 steps, 0 functions compiled/m);
+  t.match(text, /^region: 215063 steps, [1-9]/m);
+  t.match(text, /They agree/);
+  t.end();
+});
+
+void tap.test('call-back', (t) => {
+  t.equal(example('call-back'), '1 4 9 16 25 36 49 64\n');
+  t.end();
+});
