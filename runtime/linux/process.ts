@@ -27,8 +27,9 @@ import { RegionList } from '../memory/region-list.js';
 import { GuestTrap } from '../memory/trap.js';
 import { Errno } from './constants/errno.js';
 import { Host } from './constants/host-syscalls.js';
-import { Signal, SignalCode, signalName } from './constants/signals.js';
+import { defaultAction, Signal, SignalCode, signalName } from './constants/signals.js';
 import { FileTable } from './files.js';
+import { writeCoreDump } from './core-dump.js';
 import { describeDeath } from './death.js';
 import { PathResolver } from './paths.js';
 import { guestProcFiles } from './proc-files.js';
@@ -603,7 +604,8 @@ export class LinuxProcess {
   private reportDeath(signal: number, info: Uint8Array): void {
     const line = describeDeath(this, signal, info);
     if (line !== undefined) this.report(line);
-    this.strace?.note(this, `+++ killed by ${signalName(signal)} +++`);
+    const dumped = defaultAction(signal) === 'core' && writeCoreDump(this, signal, info);
+    this.strace?.note(this, `+++ killed by ${signalName(signal)}${dumped ? ' (core dumped)' : ''} +++`);
   }
 
   /** Bytes of a file of the host's /proc about this process. */

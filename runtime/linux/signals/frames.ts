@@ -235,6 +235,19 @@ export class SignalFrames {
     put(Context.cr2, thread.faultAddress);
   }
 
+  /** The floating-point state in the two forms that core files have. */
+  floatingPointImages(): { fsave: Uint8Array; fxsave: Uint8Array } {
+    const { cpu, x87 } = this;
+    const image = State.image;
+    cpu.u8.fill(0, image, image + FX_IMAGE_SIZE);
+    x87.fxsave(image);
+    const fxsave = cpu.u8.slice(image, image + FX_IMAGE_SIZE);
+    x87.fnsave108(image);
+    const fsave = cpu.u8.slice(image, image + FSAVE_SIZE);
+    x87.frstor108(image);
+    return { fsave, fxsave };
+  }
+
   private saveFpState(at: number): void {
     const { cpu, x87 } = this;
     const { u8, view } = this.memory;

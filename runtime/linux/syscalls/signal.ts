@@ -174,12 +174,18 @@ function toSelf(process: LinuxProcess, info: Uint8Array): number {
   return syscall(Host.rt_tgsigqueueinfo, process.pid, process.tid, number, scratch.address + at);
 }
 
+/** Whether the kernel is to choose among the guest's threads; it lets no thread but the first send as if with `kill` itself. */
+function isForAnyThread(process: LinuxProcess, number: number): boolean {
+  return process.threads.isThreaded && !process.signals.isSynchronous(number);
+}
+
 function isSignal(number: number): boolean {
   return number > 0 && number <= SIGNAL_COUNT;
 }
 
 function kill(process: LinuxProcess, pid: number, number: number): number {
-  if (pid !== process.pid || !isSignal(number)) return syscall(Host.kill, pid, number);
+  if (pid !== process.pid || !isSignal(number) || isForAnyThread(process, number))
+    return syscall(Host.kill, pid, number);
   return toSelf(process, userInfo(number, SignalCode.SI_USER, process.pid, syscall(Host.getuid)));
 }
 
