@@ -138,7 +138,7 @@ export const Exit = {
   interrupt: 2,
   /** `sysenter`. */
   sysenter: 3,
-  /** A back-edge saw `pending`. */
+  /** Something waits for the process: an end, a signal, a program that was begun by a system call. */
   poll: 4,
   /** `hlt` and other instructions that only the kernel may execute: #GP at `eip`. */
   privileged: 5,

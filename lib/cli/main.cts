@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --single-threaded --no-maglev --max-optimized-bytecode-size=1000000 --no-liftoff --wasm-lazy-compilation
+#!/usr/bin/env -S node --single-threaded --no-maglev --max-optimized-bytecode-size=1000000 --wasm-lazy-compilation --wasm-lazy-validation --no-wasm-tier-up --no-wasm-dynamic-tiering
 /**
  * The command `bridge86`. The first line starts Node with the flag that fork needs and that cannot be set later, and with those
  * that generated code needs (runtime/engine/v8-flags.ts).
@@ -24,6 +24,8 @@ const KEPT_FILES = 6;
 
 interface Bundle {
   readonly exports: typeof RunMain;
+  /** Digest of the bundle. */
+  readonly version: string | undefined;
   /** Keeps the code that V8 has compiled so far for the next start; undefined where that has been done. */
   readonly saveCompiledCode: (() => void) | undefined;
 }
@@ -45,9 +47,9 @@ function loadBundle(): Bundle | undefined {
   } catch {
     return undefined;
   }
+  const digest = DIGEST_LINE.exec(source)?.[1];
   // V8 accepts code only under the flags that it was made with, and without these they change on the way.
-  const digest = process.execArgv.includes('--no-maglev') ? DIGEST_LINE.exec(source)?.[1] : undefined;
-  const cacheFile = digest === undefined ? undefined : cachePath(digest);
+  const cacheFile = digest === undefined || !process.execArgv.includes('--no-maglev') ? undefined : cachePath(digest);
   const cachedData = cacheFile === undefined ? undefined : readPrivateFile(cacheFile);
   const script = new vm.Script(`(function (module, exports, require, __filename, __dirname) {${source}\n})`, {
     filename: FILE,
@@ -65,6 +67,7 @@ function loadBundle(): Bundle | undefined {
   const fresh = cachedData !== undefined && script.cachedDataRejected !== true;
   return {
     exports: module.exports as typeof RunMain,
+    version: digest,
     saveCompiledCode:
       cacheFile === undefined || fresh ? undefined : () => writePrivateFile(cacheFile, script.createCachedData()),
   };
@@ -134,7 +137,7 @@ function removeOldFiles(directory: string): void {
 }
 
 /** Commands that yargs handles. Any other first word is a program to run. */
-const YARGS_COMMANDS = new Set(['sysroot', 'nativelib', 'bench', 'help', 'completion']);
+const YARGS_COMMANDS = new Set(['sysroot', 'nativelib', 'bench', 'cache', 'help', 'completion']);
 const YARGS_OPTIONS = new Set(['-h', '--help', '--version']);
 
 async function runThread(): Promise<void> {
@@ -144,12 +147,21 @@ async function runThread(): Promise<void> {
   run.runThread(workerData as RunMain.ThreadData);
 }
 
+function contextOf(bundle: Bundle | undefined): Parameters<typeof RunMain.runMain>[1] {
+  const { version, saveCompiledCode } = bundle ?? {};
+  return {
+    ...(version === undefined ? {} : { version }),
+    ...(saveCompiledCode === undefined ? {} : { atEnd: saveCompiledCode }),
+  };
+}
+
 async function main(args: readonly string[]): Promise<void> {
   const first = args[0];
-  if (first !== undefined && !YARGS_COMMANDS.has(first) && !YARGS_OPTIONS.has(first)) {
+  const isWarming = first === 'cache' && args[1] === 'warm' && args.length > 2;
+  if (isWarming || (first !== undefined && !YARGS_COMMANDS.has(first) && !YARGS_OPTIONS.has(first))) {
     const bundle = loadBundle();
     const { runMain } = bundle?.exports ?? (await import('./run-main.js'));
-    if (runMain(args, bundle?.saveCompiledCode) !== 'help') return;
+    if (runMain(args, contextOf(bundle)) !== 'help') return;
     args = ['run', '--help'];
   }
   await (await import('./yargs-main.js')).main(args);

@@ -44,6 +44,7 @@ export const RUN_OPTIONS = {
   'bridge-stubs': { describe: 'take bridged libraries from DIR (bridge86 nativelib build)', type: 'string' },
   'no-bridge': { describe: 'bridge nothing, whatever BRIDGE86_BRIDGES says', type: 'boolean' },
   'bridge-report': { describe: 'print at the end what was bridged, what was not, and why', type: 'boolean' },
+  'no-cache': { describe: 'neither use nor keep translations of other runs', type: 'boolean' },
   seed: { describe: "a number that fixes the guest's random bytes", type: 'number' },
 } as const satisfies Record<string, Options>;
 
@@ -70,6 +71,8 @@ export interface RunOptions {
   bridgeSymbols: string[];
   bridgeStubs: string | undefined;
   bridgeReport: boolean;
+  /** Not --no-cache. */
+  cache: boolean;
   program: string;
   /** Without argv[0]. */
   arguments: string[];
@@ -122,6 +125,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     bridgeSymbols: [],
     bridgeStubs: undefined,
     bridgeReport: false,
+    cache: true,
     program: '',
     arguments: [],
   };
@@ -211,6 +215,9 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
       break;
     case 'bridge-report':
       options.bridgeReport = true;
+      break;
+    case 'no-cache':
+      options.cache = false;
       break;
     case 'seed':
       if (!/^\d{1,15}$/.test(value)) throw usage(`${shown} ${value}: a number is expected`);

@@ -4,6 +4,7 @@
  */
 import yargs, { type Argv } from 'yargs';
 import { benchCommand } from './commands/bench.js';
+import { cacheCommand } from './commands/cache.js';
 import { nativelibCommand } from './commands/nativelib.js';
 import { runHelp } from './commands/run-help.js';
 import { sysrootCommand } from './commands/sysroot.js';
@@ -17,6 +18,7 @@ export function commandLine(args: readonly string[]): Argv {
     .command(sysrootCommand)
     .command(nativelibCommand)
     .command(benchCommand)
+    .command(cacheCommand)
     .demandCommand(1, 1, 'no command and no program is given')
     .strict()
     .version()

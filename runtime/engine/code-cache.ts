@@ -24,17 +24,45 @@ export class Block {
   onDrop: (() => void) | null = null;
   /** Targets seen of a last instruction that jumps indirectly. */
   targets: number[] | null = null;
+  /** The dispatcher came here from generated code. */
+  arrived = false;
+  /** What `count` was when the block came from kept translations. */
+  keptCount = 0;
 
   constructor(
     /** Guest address (i32); no address once the block is dropped. */
     public pc: number,
     /** Address after the last byte. */
     readonly end: number,
-    readonly operations: Operation[],
-    readonly instructions: readonly DecodedInstruction[],
+    /** Null: decoded when somebody asks. */
+    private code: DecodedCode | null,
+    private readonly decode: ((block: Block) => DecodedCode) | null = null,
     /** Its operations tell of it (`observation.ts`): it is never compiled. */
     readonly observed = false,
   ) {}
+
+  get operations(): Operation[] {
+    return (this.code ??= this.decode!(this)).operations;
+  }
+  get instructions(): readonly DecodedInstruction[] {
+    return (this.code ??= this.decode!(this)).instructions;
+  }
+  get isDecoded(): boolean {
+    return this.code !== null;
+  }
+}
+
+/** A block's instructions, and what the interpreter runs for them. */
+export interface DecodedCode {
+  readonly operations: Operation[];
+  readonly instructions: readonly DecodedInstruction[];
+}
+
+/** Translations that outlive a run: see `persistent/translations.ts`. */
+export interface KeptTranslations {
+  /** The block at an address that is known from earlier runs, added to the cache. */
+  blockAt(pc: number): Block | undefined;
+  dropPages(first: number, count: number): void;
 }
 
 /** No block has this address: addresses are i32. */
@@ -48,6 +76,7 @@ export class CodeCache {
   private readonly pageBlocks = new Map<number, Set<Block>>();
   /** Counts droppings, so that code which ran across one can know. */
   epoch = 0;
+  kept: KeptTranslations | undefined;
 
   constructor(private readonly memory: GuestMemory) {}
 
@@ -57,6 +86,7 @@ export class CodeCache {
     if (block !== undefined && block.pc === pc) return block;
     const found = this.blocks.get(pc);
     if (found) this.hash[slot] = found;
+    else if (this.kept) return this.kept.blockAt(pc);
     return found;
   }
 
@@ -85,6 +115,7 @@ export class CodeCache {
 
   /** Drops the translations of pages; writes to them are free again. */
   dropPages(first: number, count: number): void {
+    this.kept?.dropPages(first, count);
     if (count > 4096) {
       for (const page of [...this.pageBlocks.keys()]) if (page >= first && page < first + count) this.dropPage(page);
       return;
@@ -122,10 +153,11 @@ export class CodeCache {
     block.alternate = null;
     block.onDrop?.();
     // A block that is being interpreted ends before its next instruction.
-    for (const operation of block.operations) operation.run = leaveDroppedBlock;
+    if (block.isDecoded) for (const operation of block.operations) operation.run = leaveDroppedBlock;
   }
 
   dropAll(): void {
+    this.kept?.dropPages(0, 1 << (32 - PAGE_SHIFT));
     for (const page of [...this.pageBlocks.keys()]) this.dropPage(page);
   }
 

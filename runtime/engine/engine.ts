@@ -14,9 +14,10 @@ import { createOperation, Operation } from '../interpreter/operation.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
 import { GuestTrap, pageFault } from '../memory/trap.js';
 import { CHECK_ALL, CHECK_NONE, CHECK_WRITES, type AccessChecks } from '../../translator/ir/access-checks.js';
-import { Block, CodeCache, DroppedBlock, type CompiledFunction } from './code-cache.js';
+import { Block, CodeCache, DroppedBlock, type CompiledFunction, type DecodedCode } from './code-cache.js';
 import { Observation, Observe } from './observation.js';
 import { MemoryWatch, Watching } from '../memory/watch.js';
+import type { KeptOptions, PersistentTranslations } from './persistent/translations.js';
 import { createX87Helpers } from '../helpers/x87/index.js';
 import { createEnvironment, type Environment } from './environment.js';
 
@@ -60,6 +61,13 @@ export interface Engine {
   /** From now on other threads use the memory: what is atomic must be. */
   startThreads(): void;
   readonly statistics: EngineStatistics;
+  /**
+   * Makes the system call that the registers ask for, `eip` being after its instruction; true where the guest goes on there and
+   * nothing else is to be done. Generated code may then stay where it is. Without it `run` comes back for each.
+   */
+  onSystemCall: (() => boolean) | undefined;
+  /** Keeps translations of what was executed for later runs, for about a number of milliseconds at most. */
+  keepTranslations(budget: number): void;
 }
 
 export interface EngineStatistics {
@@ -72,6 +80,12 @@ export interface EngineStatistics {
   evaluateMilliseconds: number;
   slowExits: number;
   droppedBlocks: number;
+  /** Translations of earlier runs that were put in place, and how long that and keeping those of this run took. */
+  keptUnits: number;
+  keptFunctions: number;
+  keptBytes: number;
+  keptMilliseconds: number;
+  keepMilliseconds: number;
 }
 
 /** Makes generated code for hot blocks; `undefined` where everything is interpreted. */
@@ -102,6 +116,8 @@ export interface EngineOptions {
   readonly exactFlags?: boolean;
   /** Host functions that guest code calls; without them the cookie is what it is for processors. */
   readonly bridges?: EngineBridges;
+  /** Where translations are kept from run to run; not with bridges, and only where WebAssembly is written. */
+  readonly kept?: KeptOptions;
 }
 
 /** A bridge's host function: its arguments as `BridgeType`s say; undefined where the guest gets `EngineBridges.fault`. */
@@ -124,6 +140,7 @@ const LONGEST_INSTRUCTION = 15;
 /** Longest translation block, in instructions. */
 const MAXIMUM_BLOCK = 64;
 
+const SYSTEM_CALL = 0x80;
 /** No address is this number. */
 const NOWHERE = 0.5;
 
@@ -149,10 +166,16 @@ export class Dispatcher implements Engine {
     evaluateMilliseconds: 0,
     slowExits: 0,
     droppedBlocks: 0,
+    keptUnits: 0,
+    keptFunctions: 0,
+    keptBytes: 0,
+    keptMilliseconds: 0,
+    keepMilliseconds: 0,
   };
   compiler: Compiler | undefined;
   /** What generated code tests. Lazy mode tests writes once there is code in pages that the guest may write. */
   checks = CHECK_ALL;
+  kept: PersistentTranslations | undefined;
   /** Other threads use the memory, too. */
   sharesMemory = false;
   /** Whether generated code has all flags as they are where an access faults: somebody sees them there. */
@@ -287,6 +310,34 @@ export class Dispatcher implements Engine {
     }
   }
 
+  /** Whether somebody is told what the guest does. */
+  get isWatched(): boolean {
+    return this.observation !== undefined || this.memory.watch !== undefined;
+  }
+
+  onSystemCall: (() => boolean) | undefined;
+
+  /** For generated code: false where it is to be left, for the address that is in `eip` then. */
+  systemCall(): boolean {
+    const { state, cache } = this;
+    const { epoch } = cache;
+    const pc = state[EIP];
+    // A fault comes before whatever is done after it.
+    if (state[FAULT_SIGNAL] !== 0) return false;
+    if (!this.onSystemCall) {
+      state[State.exitDetail >> 2] = SYSTEM_CALL;
+      state[EXIT] = Exit.interrupt;
+      return false;
+    }
+    if (this.onSystemCall() && state[PENDING] === 0 && state[EIP] === pc && cache.epoch === epoch) return true;
+    state[EXIT] = Exit.poll;
+    return false;
+  }
+
+  keepTranslations(budget: number): void {
+    this.kept?.keep(budget);
+  }
+
   run(): EngineEvent {
     try {
       return this.runLoop();
@@ -351,6 +402,7 @@ export class Dispatcher implements Engine {
       state[EXIT] = Exit.none;
       if (reason === Exit.interrupt) return { kind: 'interrupt', vector: state[State.exitDetail >> 2]! };
       if (reason === Exit.sysenter) return { kind: 'sysenter' };
+      if (reason === Exit.poll) return { kind: 'poll' };
     }
   }
 
@@ -372,11 +424,13 @@ export class Dispatcher implements Engine {
     const { compiler } = this;
     const threshold = compiler ? compiler.threshold : Infinity;
     let block = this.blockAt(state[EIP]!);
+    block.count++;
     for (;;) {
       if (block.compiled !== null) {
         const left = this.runGenerated(block);
         if (left === null) return;
         block = left;
+        block.arrived = true;
         // Blocks that only generated code leads to must become hot, too.
         this.count(block, threshold);
       }
@@ -568,7 +622,7 @@ export class Dispatcher implements Engine {
             throw new DroppedBlock(at | 0);
           };
           operations.push(new Operation(raise, at | 0, at | 0));
-          const block = new Block(pc | 0, at + 1, operations, instructions, true);
+          const block = new Block(pc | 0, at + 1, { operations, instructions }, null, true);
           block.hotAt = Infinity;
           this.cache.add(block);
           return block;
@@ -584,10 +638,10 @@ export class Dispatcher implements Engine {
     }
     if (!ended) operations.push(new Operation(kind ? this.goOnObserved : this.goOn, at | 0, at | 0));
     if (this.isWritable(pc >>> 0, at)) this.testWrites();
-    const block = new Block(pc | 0, at, operations, instructions, kind !== 0);
+    const block = new Block(pc | 0, at, { operations, instructions }, null, kind !== 0);
     if (block.observed) block.hotAt = Infinity;
     const last = instructions[instructions.length - 1]!;
-    if (last.declaration.mnemonic === 'jmp' && last.declaration.encoding === 'FF /4') block.targets = [];
+    if (GOES_ANYWHERE.has(last.declaration.encoding)) block.targets = [];
     this.cache.add(block);
     this.statistics.blocks++;
     this.options.onBlock?.(instructions);
@@ -605,6 +659,23 @@ export class Dispatcher implements Engine {
   private protectNext(at: number): void {
     const page = ((at >>> PAGE_SHIFT) + 1) & 0xfffff;
     if (this.pages[page]! & Page.execute) this.memory.protectCode(page);
+  }
+
+  /** The instructions of a block that is known to be one. */
+  decodeBlock(block: { readonly pc: number; readonly end: number }): DecodedCode {
+    const instructions: DecodedInstruction[] = [];
+    const operations: Operation[] = [];
+    let at = block.pc >>> 0;
+    while (at < block.end) {
+      const instruction = this.decode(at);
+      instructions.push(instruction);
+      operations.push(createOperation(instruction, this.handlers.handlerFor(instruction)));
+      at += instruction.length;
+    }
+    const ends = instructions[instructions.length - 1]!.declaration.options.ends === true;
+    if (!ends) operations.push(new Operation(this.goOn, at | 0, at | 0));
+    this.statistics.blocks++;
+    return { operations, instructions };
   }
 
   /** Decodes one instruction; throws the guest's #UD, #GP or page fault. */
@@ -673,6 +744,8 @@ export class Dispatcher implements Engine {
 
 const COOKIE = declarations.find(({ options }) => options.cookie)!;
 
+/** Indirect jumps and calls, by their encodings. */
+const GOES_ANYWHERE = new Set(['FF /4', 'FF /2']);
 /** Indirect jumps with more targets than this are not worth a switch. */
 const MAXIMUM_TARGETS = 256;
 function noteTarget(targets: number[], pc: number): void {

@@ -2,6 +2,7 @@
 import type { CpuState } from '../cpu/cpu-state.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
 import { LockstepDispatcher } from './lockstep.js';
+import { PersistentTranslations } from './persistent/translations.js';
 import { RegionCompiler } from './region-compiler.js';
 import { Dispatcher, type EngineOptions } from './engine.js';
 
@@ -25,7 +26,11 @@ export function createEngine(memory: GuestMemory, cpu: CpuState, options: Engine
   if (options.kind === 'block') {
     dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 8, threshold: 4000, batch: 16 });
   } else if (options.kind === 'region') {
-    dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 100, threshold: 10000, batch: 1 });
+    const compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 100, threshold: 10000, batch: 1 });
+    dispatcher.compiler = compiler;
+    if (options.kept && compiler.wasm && !options.bridges) {
+      dispatcher.kept = dispatcher.cache.kept = new PersistentTranslations(dispatcher, compiler, options.kept);
+    }
   }
   if (lockstep) {
     dispatcher.compiler = new RegionCompiler(dispatcher, options, {

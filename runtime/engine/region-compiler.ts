@@ -12,6 +12,7 @@ import { FLAG_BITS, flagBits, OTHER_BITS, removeDeadPuts, type Liveness } from '
 import { isX87Call, x87UnitAt } from '../../translator/passes/x87-operations.js';
 import { X87Plan } from '../../translator/passes/x87-stack.js';
 import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
+import { Exit } from '../../translator/state.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
 import { isInline, Unsupported } from '../../translator/emit/wasm/emitter.js';
@@ -43,7 +44,7 @@ export class RegionCompiler implements Compiler {
   private readonly queue: Block[] = [];
   private readonly links = new Map<number, Link>();
   private readonly declaredLinks = new Set<number>();
-  private readonly wasm: WasmBackend | undefined;
+  readonly wasm: WasmBackend | undefined;
   private serial = 0;
 
   constructor(
@@ -57,9 +58,13 @@ export class RegionCompiler implements Compiler {
       this.wasm = new WasmBackend(dispatcher, engineOptions.x87 === 'double');
     const links = this.links;
     const install = dispatcher.environment.evaluate(
-      'let linkTo, callIndirect; (function (link, call) { linkTo = link; callIndirect = call; })',
+      'let linkTo, callIndirect, systemCall; (function (...all) { [linkTo, callIndirect, systemCall] = all; })',
       'bridge86:links',
-    ) as (linkTo: (address: number) => Link, callIndirect: (address: number) => number) => void;
+    ) as (
+      linkTo: (address: number) => Link,
+      callIndirect: (address: number) => number,
+      systemCall: () => number,
+    ) => void;
     const linkTo = (address: number): Link => {
       let link = links.get(address);
       if (!link) links.set(address, (link = { run: () => address }));
@@ -70,7 +75,7 @@ export class RegionCompiler implements Compiler {
       const compiled = cache.find(address)?.compiled;
       return compiled ? compiled() : address;
     };
-    install(linkTo, callIndirect);
+    install(linkTo, callIndirect, () => (dispatcher.systemCall() ? 0 : 1));
   }
 
   request(block: Block): void {
@@ -177,22 +182,41 @@ export class RegionCompiler implements Compiler {
     while (worklist.length > 0 && nodes.size < this.options.maximumBlocks && instructions < MAXIMUM_INSTRUCTIONS) {
       const block = takeHottest(worklist);
       if (nodes.has(block.pc)) continue;
-      const ir = liftBlock(block.instructions);
-      forwardLoads(ir.statements);
+      const node = nodeOf(block);
       instructions += block.instructions.length;
-      const last = ir.statements[ir.statements.length - 1]!;
-      const node: RegionNode = {
-        ir,
-        terminator: (isTerminator(last) ? last : undefined) as Terminator,
-        indirectTargets: block.targets ?? [],
-      };
       nodes.set(block.pc, node);
       for (const target of internalTargets(node)) {
         const next = cache.find(target);
         if (next && !next.observed && next.count >= leastCount && !nodes.has(target)) worklist.push(next);
       }
     }
-    const graph = new RegionGraph(entry.pc, nodes);
+    const { graph, liveness, looked } = this.optimised(entry.pc, nodes);
+    for (const block of looked) cache.watchAll(block, entry);
+    for (const { ir } of graph.nodes) cache.watchAll(ir, entry);
+    return { graph, liveness };
+  }
+
+  /**
+   * A region of given blocks; `looked`: the code outside on which it depends, too, also when the liveness is asked later.
+   * @param mayLook whether it may depend on a block
+   */
+  regionOf(
+    blocks: readonly Block[],
+    mayLook: (block: Block) => boolean,
+  ): { graph: RegionGraph; liveness: Liveness; looked: ReadonlySet<Block> } {
+    return this.optimised(
+      blocks[0]!.pc,
+      new Map(blocks.map((block) => [block.pc, withSystemCall(nodeOf(block))])),
+      mayLook,
+    );
+  }
+
+  private optimised(
+    entry: number,
+    nodes: ReadonlyMap<number, RegionNode>,
+    mayLook: (block: Block) => boolean = () => true,
+  ): { graph: RegionGraph; liveness: Liveness; looked: ReadonlySet<Block> } {
+    const graph = new RegionGraph(entry, nodes);
     const looked = new Set<Block>();
     const liveness = removeDeadPuts(graph, {
       preciseFlags:
@@ -201,25 +225,23 @@ export class RegionCompiler implements Compiler {
         this.dispatcher.exactFlags ||
         this.dispatcher.memory.watch !== undefined,
       checks: this.dispatcher.checks,
-      liveAt: (address) => this.liveAt(address, looked),
+      liveAt: (address) => this.liveAt(address, looked, mayLook),
     });
-    for (const block of looked) cache.watchAll(block, entry);
-    for (const { ir } of graph.nodes) cache.watchAll(ir, entry);
-    return { graph, liveness };
+    return { graph, liveness, looked };
   }
 
   /**
    * Variables that the code at an address may read before it writes them. Only flags are ever dead there, and only where
    * the cache knows the code; the blocks looked at are noted, since the answer holds as long as they do.
    */
-  private liveAt(address: number, looked: Set<Block>): number {
+  private liveAt(address: number, looked: Set<Block>, mayLook: (block: Block) => boolean): number {
     let unknown = FLAG_BITS;
     let live = 0;
     let at = address;
     for (let depth = 0; depth < 4 && unknown !== 0; depth++) {
       const block = this.dispatcher.cache.find(at);
       // Listeners may look at all flags.
-      if (!block || block.observed) break;
+      if (!block || block.observed || !mayLook(block)) break;
       looked.add(block);
       for (const { declaration, repeat } of block.instructions) {
         const { reads, writes, undefined: loose, string } = declaration.options;
@@ -243,6 +265,28 @@ export class RegionCompiler implements Compiler {
     const at = address.toString(16);
     return symbol ? `f_${symbol}_${at}` : `f_${at}`;
   }
+}
+
+function nodeOf(block: Block): RegionNode {
+  const ir = liftBlock(block.instructions);
+  forwardLoads(ir.statements);
+  const last = ir.statements[ir.statements.length - 1]!;
+  return {
+    ir,
+    terminator: (isTerminator(last) ? last : undefined) as Terminator,
+    indirectTargets: block.targets ?? [],
+  };
+}
+
+const SYSTEM_CALL = 0x80;
+
+/** `int 0x80` within a region: WebAssembly code asks for the system call and goes on. */
+function withSystemCall(node: RegionNode): RegionNode {
+  const { terminator } = node;
+  if (terminator?.kind !== 'stop' || terminator.reason !== Exit.interrupt) return node;
+  const { detail, eip } = terminator;
+  if (detail.op !== 'const' || detail.value !== SYSTEM_CALL || eip.op !== 'const') return node;
+  return { ...node, continuation: eip.value };
 }
 
 /** Removes and gives the block that ran most. */

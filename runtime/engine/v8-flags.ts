@@ -9,16 +9,36 @@ const FLAGS = [
   '--max-optimized-bytecode-size=1000000',
   // Maglev deoptimises for ever on DataView indices of 2^31 and more (Node 22 and later).
   '--no-maglev',
-  // WebAssembly: each function is compiled by the optimising compiler when it is first called, on this thread. Regions are
-  // hot before they are compiled, and loops would stay in Liftoff's code; a child of fork has no threads that could help.
-  '--no-liftoff',
+  // WebAssembly: each function is compiled when it is first called, on this thread, and only once: a child of fork has no
+  // threads that could help, and would wait for them for ever. By Liftoff, quickly, what is kept from earlier runs...
   '--wasm-lazy-compilation',
+  '--wasm-lazy-validation',
+  '--no-wasm-tier-up',
+  '--no-wasm-dynamic-tiering',
 ];
+
+/** ... and by TurboFan what is hot: loops would stay in Liftoff's code. */
+const OPTIMISING = '--no-liftoff';
+const AGAIN = '--liftoff';
+
+let setFlag: ((flag: string) => void) | undefined;
+function setFlags(flags: readonly string[]): void {
+  setFlag ??= (createRequire('/')('node:v8') as { setFlagsFromString(flag: string): void }).setFlagsFromString;
+  for (const flag of flags) setFlag(flag);
+}
 
 /** Sets those that Node was not started with. */
 export function setV8Flags(): void {
   const missing = FLAGS.filter((flag) => !process.execArgv.includes(flag));
-  if (missing.length === 0) return;
-  const { setFlagsFromString } = createRequire('/')('node:v8') as { setFlagsFromString(flags: string): void };
-  for (const flag of missing) setFlagsFromString(flag);
+  if (missing.length > 0) setFlags(missing);
+}
+
+/** Calls WebAssembly functions: those that V8 compiles meanwhile are compiled by the optimising compiler. */
+export function optimising<T>(call: () => T): T {
+  setFlags([OPTIMISING]);
+  try {
+    return call();
+  } finally {
+    setFlags([AGAIN]);
+  }
 }

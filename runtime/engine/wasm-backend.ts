@@ -2,8 +2,15 @@
  * Regions as WebAssembly: collects the functions of several regions in one module, instantiates it over the guest's memory,
  * and keeps the table through which regions call one another.
  */
-import { emitEntrance, emitUnlinked, JUMP_TABLE_BYTES, jumpTableOffset } from '../../translator/emit/wasm/abi.js';
+import {
+  emitEntrance,
+  emitUnlinked,
+  JUMP_TABLE_BYTES,
+  jumpTableOffset,
+  READS_FLAGS,
+} from '../../translator/emit/wasm/abi.js';
 import { emitWasmRegion } from '../../translator/emit/wasm/region.js';
+import { emitHash } from '../../translator/emit/wasm/support.js';
 import { Import, ModuleBuilder } from '../../translator/emit/wasm/module.js';
 import { moduleText } from '../../translator/emit/wasm/text.js';
 import { FLAG_BITS, type Liveness } from '../../translator/passes/liveness.js';
@@ -12,11 +19,15 @@ import type { RegionGraph } from '../../translator/region/graph.js';
 import { JUMP_TABLES_ADDRESS, JUMP_TABLES_END, State } from '../../translator/state.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Dispatcher } from './engine.js';
+import type { KeptModule } from './persistent/unit-file.js';
+import { optimising } from './v8-flags.js';
 
 /** Slots that the table has at first; it doubles when they are taken. */
 const FIRST_SLOTS = 256;
 const UNLINKED = 'unlinked';
 const ENTRANCE = 'enter';
+const HASH = 'hash';
+const PENDING = State.pending >> 2;
 /** No region is there. */
 const NO_ADDRESS = -1;
 
@@ -24,6 +35,12 @@ export interface WasmFunction {
   readonly block: Block;
   readonly name: string;
   readonly compiled: CompiledFunction;
+}
+
+/** First slots of a kept module's functions, and of what they call through. */
+export interface Placement {
+  readonly base: number;
+  readonly links: number;
 }
 
 export class WasmBackend {
@@ -34,6 +51,13 @@ export class WasmBackend {
   private readonly unlinked: WebAssembly.ExportValue;
   private readonly enter: (slot: number) => number;
   private readonly table: WebAssembly.Table;
+  private usedSlots = 0;
+  /** Further slots that stand for a guest address, in modules that count theirs from a base. */
+  otherSlots: ((address: number) => readonly number[]) | undefined;
+  /** Told that what such slots held is gone. */
+  onUnlink: ((address: number) => void) | undefined;
+  /** Hash over a number of bytes of guest memory that is a multiple of eight. */
+  readonly hash: (address: number, bytes: number, seed: bigint) => bigint;
   private readonly jumpTable: Int32Array;
   private readonly hasJumpTable: boolean;
 
@@ -51,9 +75,11 @@ export class WasmBackend {
     this.hasJumpTable = jumpTable < last;
     emitUnlinked(this.module, UNLINKED);
     emitEntrance(this.module, ENTRANCE);
+    emitHash(this.module, HASH);
     const exports = this.instantiate(this.module);
     this.unlinked = exports[UNLINKED]!;
     this.enter = exports[ENTRANCE] as (slot: number) => number;
+    this.hash = exports[HASH] as typeof this.hash;
     for (let slot = 0; slot < FIRST_SLOTS; slot++) this.table.set(slot, this.unlinked);
     this.module = new ModuleBuilder();
   }
@@ -86,19 +112,18 @@ export class WasmBackend {
     const functions = pending.map(({ block, name, readsFlags }) => {
       const slot = this.slotOf(block.pc);
       this.table.set(slot, exports[name]);
-      return { block, name, compiled: this.entryOf(block.pc, slot, readsFlags) };
+      for (const other of this.otherSlots?.(block.pc) ?? []) this.table.set(other, exports[name]);
+      return { block, name, compiled: this.firstEntryOf(block, slot, readsFlags) };
     });
     return { functions, bytes: bytes.length };
   }
 
   /** What the dispatcher calls to enter a region. Other regions find it in the jump table from then on. */
-  private entryOf(address: number, slot: number, readsFlags: boolean): CompiledFunction {
-    const { enter, jumpTable } = this;
-    if (readsFlags || !this.hasJumpTable) return () => enter(slot);
-    const entry = jumpTableOffset(address) >> 2;
+  entryOf(address: number, slot: number, readsFlags: boolean): CompiledFunction {
+    const { enter } = this;
+    if (!this.hasJumpTable) return () => enter(slot);
     return () => {
-      jumpTable[entry] = address;
-      jumpTable[entry + 1] = slot;
+      this.announce(address, slot, readsFlags);
       return enter(slot);
     };
   }
@@ -107,16 +132,82 @@ export class WasmBackend {
   unlink(address: number): void {
     const slot = this.slots.get(address);
     if (slot !== undefined) this.table.set(slot, this.unlinked);
+    for (const other of this.otherSlots?.(address) ?? []) this.table.set(other, this.unlinked);
+    this.onUnlink?.(address);
     const entry = jumpTableOffset(address) >> 2;
     if (this.jumpTable[entry] === address) this.jumpTable[entry] = NO_ADDRESS;
+  }
+
+  /**
+   * V8 compiles a function when it is first called. So that this is by the optimising compiler, and what else it calls is not,
+   * the first call ends soon: something seems to be pending.
+   */
+  private firstEntryOf(block: Block, slot: number, readsFlags: boolean): CompiledFunction {
+    const enter = this.entryOf(block.pc, slot, readsFlags);
+    const { i32 } = this.dispatcher.cpu;
+    const first = (): number => {
+      if (block.compiled === first) block.compiled = enter;
+      return optimising(() => {
+        Atomics.add(i32, PENDING, 1);
+        try {
+          return enter();
+        } finally {
+          Atomics.sub(i32, PENDING, 1);
+        }
+      });
+    };
+    return first;
+  }
+
+  /** Other regions find the one in a slot in the jump table from now on. */
+  announce(address: number, slot: number, readsFlags: boolean): void {
+    if (!this.hasJumpTable) return;
+    const entry = jumpTableOffset(address) >> 2;
+    this.jumpTable[entry] = address;
+    this.jumpTable[entry + 1] = readsFlags ? slot | READS_FLAGS : slot;
+  }
+  /** Nothing is found in the jump table. */
+  clearJumpTable(): void {
+    this.jumpTable.fill(NO_ADDRESS);
+  }
+
+  /** Takes consecutive slots; gives the first. */
+  private reserve(count: number): number {
+    const first = this.usedSlots;
+    this.usedSlots += count;
+    if (this.usedSlots > this.table.length) {
+      this.table.grow(Math.max(this.table.length, this.usedSlots - this.table.length), this.unlinked);
+    }
+    return first;
+  }
+
+  /** Puts a kept module's functions into the table. V8 compiles each when it is first called. */
+  place({ bytes, functions, links, imports }: KeptModule): Placement {
+    const base = this.reserve(functions + links.length);
+    const placement = { base, links: base + functions };
+    const helpers: Record<string, (...args: number[]) => number> = {};
+    for (const { field, helper } of imports) helpers[field] = this.helper(helper);
+    this.instance(new WebAssembly.Module(bytes), helpers, placement);
+    return placement;
+  }
+  /** The region of an address that was compiled in this run, for a slot. */
+  regionAt(address: number): WebAssembly.ExportValue | undefined {
+    const slot = this.slots.get(address);
+    const found = slot === undefined ? this.unlinked : this.slotFunction(slot);
+    return found === this.unlinked ? undefined : found;
+  }
+  setSlot(slot: number, region: WebAssembly.ExportValue | undefined): void {
+    this.table.set(slot, region ?? this.unlinked);
+  }
+  slotFunction(slot: number): WebAssembly.ExportValue {
+    return this.table.get(slot) as WebAssembly.ExportValue;
   }
 
   private slotOf(address: number): number {
     let slot = this.slots.get(address);
     if (slot === undefined) {
-      slot = this.slots.size;
+      slot = this.reserve(1);
       this.slots.set(address, slot);
-      if (slot >= this.table.length) this.table.grow(this.table.length, this.unlinked);
     }
     return slot;
   }
@@ -124,16 +215,26 @@ export class WasmBackend {
   private instantiate(module: ModuleBuilder, bytes = module.finish()): WebAssembly.Exports {
     const helpers: Record<string, (...args: number[]) => number> = {};
     for (const { field, helper } of module.helperImports) helpers[field] = this.helper(helper);
-    const compiled = new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>);
-    return new WebAssembly.Instance(compiled, {
+    return this.instance(new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>), helpers).exports;
+  }
+
+  private instance(
+    module: WebAssembly.Module,
+    helpers: Record<string, (...args: number[]) => number>,
+    { base, links }: Placement = { base: 0, links: 0 },
+  ): WebAssembly.Instance {
+    const global = (value: number): WebAssembly.Global => new WebAssembly.Global({ value: 'i32' }, value);
+    return new WebAssembly.Instance(module, {
       [Import.environment]: {
         [Import.memory]: this.dispatcher.memory.wasmMemory,
         [Import.table]: this.table,
-        [Import.state]: new WebAssembly.Global({ value: 'i32' }, this.dispatcher.cpu.address),
-        [Import.jumpTable]: new WebAssembly.Global({ value: 'i32' }, this.jumpTable.byteOffset),
+        [Import.state]: global(this.dispatcher.cpu.address),
+        [Import.jumpTable]: global(this.jumpTable.byteOffset),
+        [Import.base]: global(base),
+        [Import.links]: global(links),
       },
       [Import.helper]: helpers,
-    }).exports;
+    });
   }
 
   private helper(name: string): (...args: number[]) => number {

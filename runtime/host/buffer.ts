@@ -39,6 +39,8 @@ export interface HostStat {
   userId: number;
   groupId: number;
   size: number;
+  /** Seconds since 1970. */
+  modified: number;
 }
 
 /** Opens a file for the emulator's own use: a descriptor or a negated error number. */
@@ -63,6 +65,7 @@ export function hostStat(fd: number): HostStat | number {
     userId: view.getUint32(28, true),
     groupId: view.getUint32(32, true),
     size: Number(view.getBigInt64(48, true)),
+    modified: Number(view.getBigInt64(88, true)),
   };
 }
 

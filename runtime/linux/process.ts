@@ -65,6 +65,8 @@ export interface ProcessOptions {
   hardwareCapabilities?: number;
   /** Random bytes for AT_RANDOM: the host's unless given. */
   random?: (length: number) => Uint8Array;
+  /** How long a program's end may be put off to keep its translations; unless given, it depends on how long it ran. */
+  keepingMilliseconds?: number;
   /** Where one-line messages about the guest's end go; the host's stderr unless given. */
   report?: (line: string) => void;
   /** Starts a Worker that makes a `LinuxProcess` of `thread` and calls `runHostThread`; without it there are no threads. */
@@ -84,6 +86,9 @@ const DEFAULT_CAPABILITIES = 0x07808111;
 const SYSCALL_VECTOR = 0x80;
 /** `int 0x80` and `sysenter` are two bytes long. */
 const SYSCALL_LENGTH = 2;
+/** How long a program's end may be put off for what later runs gain: so many milliseconds and a share of its run's time. */
+const KEEPING_MILLISECONDS = 100;
+const KEEPING_SHARE = 0.2;
 const GRND_NONE = 0;
 const FUTEX_WAKE = 1;
 
@@ -115,6 +120,8 @@ export class LinuxProcess {
   pid = hostProcessId();
   /** The program (`mappings.generation`) of which this thread knows the names. */
   private knownGeneration = -1;
+  /** When the program was started (`performance.now()`); undefined in a fork's child until it executes another. */
+  private programStart: number | undefined;
   /** Called in the child of a vfork when it executes another program or ends: its parent waits for that. */
   releaseParent: (() => void) | undefined;
 
@@ -210,6 +217,7 @@ export class LinuxProcess {
       return threads.executeInLeader(path, args, environment) ? 0 : -Errno.E2BIG;
     }
     this.releaseParent?.();
+    this.keepTranslations();
     if (found.kind === 'host') {
       threads.lock.stopOthers();
       const error = this.executeOnHost(found, environment);
@@ -234,7 +242,15 @@ export class LinuxProcess {
     return 0;
   }
 
+  /** Before the program's end: keeps what was translated of it, unless it shares that with the parent that it was forked from. */
+  keepTranslations(): void {
+    if (this.programStart === undefined) return;
+    const allowed = KEEPING_MILLISECONDS + KEEPING_SHARE * (performance.now() - this.programStart);
+    this.engine.keepTranslations(this.options.keepingMilliseconds ?? allowed);
+  }
+
   private start(found: Executable & { kind: 'guest' }, path: Uint8Array, environment: readonly Uint8Array[]): void {
+    this.programStart = performance.now();
     this.cpu.reset();
     // A signal that came meanwhile is still noted, though the word that tells of it is gone.
     this.cpu.i32[State.pending >> 2] = 1;
@@ -317,6 +333,7 @@ export class LinuxProcess {
   /** Runs until the guest's end. In the child of a guest's fork the same call returns that child's end. */
   run(): ProcessEnd {
     const { cpu, signals, engine, threads } = this;
+    engine.onSystemCall = this.systemCallWithin;
     for (;;) {
       const event = engine.run();
       switch (event.kind) {
@@ -448,6 +465,12 @@ export class LinuxProcess {
     this.finishWith(this.signals.deliver(interrupted));
     lock.leave();
   }
+
+  /** A system call out of the middle of generated code: can that just go on? */
+  private readonly systemCallWithin = (): boolean => {
+    this.systemCall((this.cpu.eip - SYSCALL_LENGTH) >>> 0);
+    return this.end === undefined && !this.signals.hasWork;
+  };
 
   private systemCall(address: number): void {
     const { cpu } = this;
@@ -584,6 +607,7 @@ export class LinuxProcess {
   becomeChild(): void {
     this.pid = hostProcessId();
     this.threads.becomeAlone();
+    this.programStart = undefined;
     this.signals.resetForFork();
     this.thread.robustList = 0;
   }

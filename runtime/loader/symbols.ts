@@ -88,7 +88,15 @@ export class SymbolTable {
       this.hostMaps = readHostMappings(this.hostBase);
       found = find();
     }
-    return found;
+    return found?.path === '' ? this.neighbourAt(address) : found;
+  }
+
+  /** A page that was replaced after a fault is no file's for the host, though what lies around it in the guest's mapping is. */
+  private neighbourAt(address: number): HostMapping | undefined {
+    const region = this.mappings.regions.at(address);
+    return this.hostMaps?.find(
+      ({ path, start, end }) => path !== '' && region && start < region.end && end > region.start,
+    );
   }
 
   private symbolsOf(path: string): FileSymbols | undefined {

@@ -14,6 +14,8 @@ export const idleEngine: Engine = {
   testWrites: () => undefined,
   dropTranslations: () => undefined,
   startThreads: () => undefined,
+  onSystemCall: undefined,
+  keepTranslations: () => undefined,
   statistics: {} as Engine['statistics'],
 };
 

@@ -9,6 +9,8 @@ export interface RegionNode {
   readonly terminator: Terminator;
   /** Guest addresses that an indirect jump is known to go to. */
   readonly indirectTargets: readonly number[];
+  /** Where a system call goes on that the region itself asks for, instead of leaving. */
+  readonly continuation?: number;
 }
 
 export class RegionGraph {
@@ -96,7 +98,7 @@ export class RegionGraph {
 }
 
 /** Guest addresses that a block may go on at without leaving, as far as they are known. */
-export function internalTargets({ terminator, indirectTargets }: RegionNode): number[] {
+export function internalTargets({ terminator, indirectTargets, continuation }: RegionNode): number[] {
   switch (terminator.kind) {
     case 'branch':
       return [terminator.taken, terminator.notTaken].flatMap((value) => (value.op === 'const' ? [value.value] : []));
@@ -106,6 +108,6 @@ export function internalTargets({ terminator, indirectTargets }: RegionNode): nu
       if (terminator.target.op === 'const') return [terminator.target.value];
       return terminator.hint === 'indirect' ? [...indirectTargets] : [];
     case 'stop':
-      return [];
+      return continuation === undefined ? [] : [continuation];
   }
 }

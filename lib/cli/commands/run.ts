@@ -7,6 +7,8 @@ import { selectBridges, SelectionError } from '../../../bridges/selection.js';
 import { useStubDirectory } from '../../../bridges/stub-directory.js';
 import { cpuModel, hardwareCapabilities } from '../../../runtime/cpu/cpuid.js';
 import { createEngine, type EngineOptions } from '../../../runtime/engine/index.js';
+import type { KeptOptions } from '../../../runtime/engine/persistent/translations.js';
+import type { CodeRange } from '../../../runtime/engine/persistent/unit.js';
 import { LockstepDifference } from '../../../runtime/engine/lockstep.js';
 import { syscall } from '../../../runtime/host/libc.js';
 import { Host } from '../../../runtime/linux/constants/host-syscalls.js';
@@ -15,6 +17,7 @@ import { StraceWriter } from '../../../runtime/linux/strace.js';
 import { runHostThread } from '../../../runtime/linux/threads/host-thread.js';
 import { LoadError } from '../../../runtime/loader/load-error.js';
 import { defaultSysroot } from '../../sysroot/location.js';
+import { translationDirectory } from '../cache-directory.js';
 import { dumpHooks } from '../dump.js';
 import { ExitStatus, Failure, report, ReportedFailure } from '../failure.js';
 import { changedEnvironment, rawEnvironment } from '../raw-arguments.js';
@@ -22,24 +25,36 @@ import type { RunOptions } from '../run-options.js';
 import { lastingReport, reportStatistics } from '../stats.js';
 import { startWorker, type ThreadData } from '../worker.js';
 
+const PROT_WRITE = 2;
+const PROT_EXEC = 4;
+
 const fromBinary = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
-/**
- * Never returns: the process ends with the guest, without Node's own teardown (a fork's child must not run that).
- * @param atEnd called after the guest's end, though not in the children that it forked
- */
-export function run(options: RunOptions, atEnd?: () => void): never {
+/** What whoever started the emulator knows of it. */
+export interface RunContext {
+  /** Called after the guest's end, though not in the children that it forked. */
+  readonly atEnd?: () => void;
+  /** Tells this build of the emulator from others; without it no translations are kept. */
+  readonly version?: string;
+  /** How long the program's end may be put off for what later runs gain. */
+  readonly keepingMilliseconds?: number;
+}
+
+/** Never returns: the process ends with the guest, without Node's own teardown (a fork's child must not run that). */
+export function run(options: RunOptions, { atEnd, version, keepingMilliseconds }: RunContext): never {
   const environment = changedEnvironment(rawEnvironment(), options.environmentChanges);
   const sysroot = sysrootOf(options);
   let bridges: Bridges | undefined;
   try {
     const guest = new LinuxProcess({
-      ...processOptions(options, (made) => (bridges = made)),
+      ...processOptions(options, version, (made) => (bridges = made)),
+      ...(keepingMilliseconds === undefined ? {} : { keepingMilliseconds }),
       ...(options.stats || options.bridgeReport ? { report: lastingReport() } : {}),
     });
     load(guest, options, environment, sysroot);
     const { pid } = guest;
     const end = guest.run();
+    guest.keepTranslations();
     if (options.stats) reportStatistics(guest);
     if (options.bridgeReport) for (const line of bridges?.reportLines() ?? []) guest.report(line);
     if (guest.pid === pid) atEnd?.();
@@ -59,7 +74,12 @@ export function runThread({ start, options }: ThreadData): never {
   }
 }
 
-function processOptions(options: RunOptions, onBridges?: (bridges: Bridges | undefined) => void): ProcessOptions {
+/** @param version of the emulator, where translations may be kept */
+function processOptions(
+  options: RunOptions,
+  version?: string,
+  onBridges?: (bridges: Bridges | undefined) => void,
+): ProcessOptions {
   const sysroot = sysrootOf(options);
   const random = options.seed === undefined ? undefined : seededBytes(options.seed);
   return {
@@ -68,7 +88,7 @@ function processOptions(options: RunOptions, onBridges?: (bridges: Bridges | und
       onBridges?.(bridges);
       return createEngine(guest.memory, guest.cpu, {
         ...engineOptions(options, guest),
-        ...(bridges ? { bridges } : {}),
+        ...(bridges ? { bridges } : keptOptions(options, guest, version)),
       });
     },
     memory: options.memory,
@@ -114,6 +134,22 @@ function engineOptions(options: RunOptions, guest: LinuxProcess): EngineOptions 
     ...(options.seed === undefined ? {} : { seed: options.seed }),
     ...(options.dump.length > 0 ? dumpHooks(options, guest) : {}),
   };
+}
+
+/** Where translations are kept, unless the options or the environment have it otherwise. */
+function keptOptions(
+  { cache, cpu }: RunOptions,
+  { mappings: { regions } }: LinuxProcess,
+  version: string | undefined,
+): { kept?: KeptOptions } {
+  if (!cache || version === undefined || (process.env.BRIDGE86_NO_CACHE ?? '') !== '') return {};
+  const codeRangeAt = (address: number): CodeRange | undefined => {
+    const region = regions.at(address);
+    if (!region || region.shared || (region.protection & (PROT_EXEC | PROT_WRITE)) !== PROT_EXEC) return undefined;
+    return { start: region.start, end: region.end };
+  };
+  const key = [version, process.versions.v8, cpu ?? 'max'].join(' ');
+  return { kept: { directory: translationDirectory(), key, codeRangeAt } };
 }
 
 /** The bridges that the options or the environment ask for; undefined for none, so that nothing of them costs anything. */

@@ -74,14 +74,15 @@ export function emitEntrance(module: ModuleBuilder, name: string): void {
 // The jump table --------------------------------------------------------------------------------------------------------
 
 /**
- * One entry for each value of a hash of the guest address: the address, the table slot of its region. Only regions that read no
- * flags are in it.
+ * One entry for each value of a hash of the guest address: the address, the table slot of its region; the slot's highest bit is
+ * set where the region reads flags.
  */
-const HASH_BITS = 12;
+const HASH_BITS = 14;
 /** Knuth, The Art of Computer Programming 3, 6.4. */
 const MULTIPLIER = 0x9e3779b1 | 0;
 const ENTRY_BYTES = 8;
 const SLOT = 4;
+export const READS_FLAGS = 0x80000000 | 0;
 export const JUMP_TABLE_BYTES = ENTRY_BYTES << HASH_BITS;
 
 /** Byte offset of an address's entry. */
@@ -107,4 +108,13 @@ export function pushFound(w: FunctionWriter, module: ModuleBuilder, address: num
 export function pushSlotOfEntry(w: FunctionWriter, entry: number): void {
   w.get(entry);
   w.memory('i32.load', SLOT);
+  w.i32(~READS_FLAGS);
+  w.op('i32.and');
+}
+/** Pushes whether the region of an entry reads no flags. */
+export function pushReadsNoFlags(w: FunctionWriter, entry: number): void {
+  w.get(entry);
+  w.memory('i32.load', SLOT);
+  w.i32(0);
+  w.op('i32.ge_s');
 }

@@ -17,17 +17,23 @@ export const Import = {
   table: 'table',
   state: 'state',
   jumpTable: 'jumpTable',
+  /** Of a module that can be put anywhere: the table's slots of its first function, and of the first that it calls. */
+  base: 'base',
+  links: 'links',
   helper: 'helper',
 } as const;
 /** Pages of 64 KiB of the guest's 4 GiB. */
 const MEMORY_PAGES = 65536;
 
-const Section = { type: 1, import: 2, function: 3, export: 7, code: 10, custom: 0 } as const;
+const Section = { type: 1, import: 2, function: 3, export: 7, element: 9, code: 10, custom: 0 } as const;
 const Kind = { function: 0, table: 1, memory: 2, global: 3 } as const;
 const FUNCTION_TYPE = 0x60;
 const FUNCTION_REFERENCE = 0x70;
 const SHARED_WITH_MAXIMUM = 0x03;
+const NO_MAXIMUM = 0x00;
 const IMMUTABLE = 0x00;
+const GLOBAL_GET = 0x23;
+const END = 0x0b;
 
 const textEncoder = new TextEncoder();
 
@@ -42,11 +48,28 @@ export class ModuleBuilder {
   readonly stateGlobal = 0;
   /** Index of the global that holds the address of the thread's jump table (`abi.ts`). */
   readonly jumpTableGlobal = 1;
+  private readonly baseGlobal = 2;
+  /** Index of the imported global from which a relocatable module counts the slots that it calls through. */
+  readonly linksGlobal = 3;
+  /**
+   * The module can be put anywhere in the table. It exports nothing: it puts its functions into the slots from an imported
+   * base on, and calls through slots that it fills as `links` says.
+   */
+  readonly relocatable: boolean;
+  private readonly guestMemory: boolean;
+  /** Of a relocatable module: the numbers of its own functions that the slots it calls through hold at first. */
+  links: readonly number[] = [];
   private readonly types: number[][] = [];
   private readonly typeNumbers = new Map<string, number>();
   private readonly imports: { field: string; helper: string; type: number }[] = [];
   private readonly importNumbers = new Map<string, number>();
   private readonly functions: { writer: FunctionWriter; type: number }[] = [];
+
+  /** `guestMemory` false: the memory is not the guest's but any that is not shared. */
+  constructor({ relocatable = false, guestMemory = true } = {}) {
+    this.relocatable = relocatable;
+    this.guestMemory = guestMemory;
+  }
 
   get size(): number {
     return this.functions.length;
@@ -116,11 +139,15 @@ export class ModuleBuilder {
       for (const entry of entries) append(bytes, entry);
     };
     section(Section.type, this.types.length, this.types);
-    const memory = [...text(Import.environment), ...text(Import.memory), Kind.memory, SHARED_WITH_MAXIMUM];
-    writeUnsigned(memory, MEMORY_PAGES);
-    writeUnsigned(memory, MEMORY_PAGES);
+    const memory = [...text(Import.environment), ...text(Import.memory), Kind.memory];
+    if (this.guestMemory) {
+      memory.push(SHARED_WITH_MAXIMUM);
+      writeUnsigned(memory, MEMORY_PAGES);
+      writeUnsigned(memory, MEMORY_PAGES);
+    } else memory.push(NO_MAXIMUM, 0);
     const table = [...text(Import.environment), ...text(Import.table), Kind.table, FUNCTION_REFERENCE, 0, 0];
-    const globals = [Import.state, Import.jumpTable].map((name) => [
+    const own = this.relocatable ? [Import.base, Import.links] : [];
+    const globals = [Import.state, Import.jumpTable, ...own].map((name) => [
       ...text(Import.environment),
       ...text(name),
       Kind.global,
@@ -142,6 +169,30 @@ export class ModuleBuilder {
         return entry;
       }),
     );
+    if (this.relocatable) {
+      const segment = (global: number, functions: readonly number[]): number[] => {
+        const content: number[] = [0, GLOBAL_GET];
+        writeUnsigned(content, global);
+        content.push(END);
+        writeUnsigned(content, functions.length);
+        for (const number of functions) writeUnsigned(content, this.imports.length + number);
+        return content;
+      };
+      const all = segment(
+        this.baseGlobal,
+        this.functions.map((_, number) => number),
+      );
+      section(Section.element, 2, [all, segment(this.linksGlobal, this.links)]);
+    } else this.exportAll(section);
+    section(
+      Section.code,
+      this.functions.length,
+      this.functions.map(({ writer }) => writer.finish(this.imports.length)),
+    );
+    return Uint8Array.from(bytes);
+  }
+
+  private exportAll(section: (number: number, count: number, entries: readonly (readonly number[])[]) => void): void {
     section(
       Section.export,
       this.functions.length,
@@ -151,12 +202,6 @@ export class ModuleBuilder {
         return entry;
       }),
     );
-    section(
-      Section.code,
-      this.functions.length,
-      this.functions.map(({ writer }) => writer.finish(this.imports.length)),
-    );
-    return Uint8Array.from(bytes);
   }
 }
 

@@ -17,6 +17,7 @@ import {
   NOWHERE,
   Parameter,
   pushFound,
+  pushReadsNoFlags,
   pushSlotOfEntry,
   REGION_SIGNATURE,
   returnNowhere,
@@ -36,6 +37,9 @@ const OUT = 'out';
 const LEAVE = 'leave';
 const SLOW = 'slow';
 
+/** Imported: makes the system call that the registers ask for. Gives 0 where the guest goes on after it as if nothing was. */
+const SYSTEM_CALL = 'systemCall';
+
 /** Variables that are parameters and results of regions. */
 const PASSED: ReadonlySet<Variable> = new Set(['esp', 'eax']);
 const isFlag = (variable: Variable): boolean => (bitOf(variable) & FLAG_BITS) !== 0;
@@ -46,10 +50,12 @@ export interface WasmRegionOptions {
   readonly x87?: { readonly plan: X87Plan; readonly mode: X87Mode };
   /** What is tested before it is accessed; default: all. */
   readonly checks?: AccessChecks;
-  /** The table slot that holds the region of a guest address, or what stands for it. */
+  /** The table slot that holds the region of a guest address, or what stands for it; in a relocatable module its link's number. */
   readonly slotOf: (address: number) => number;
   /** Other threads use the memory: locked instructions are indivisible. */
   readonly sharesMemory?: boolean;
+  /** Flags are in place at indirect calls, too, so that regions that read them can be called: slower, but nothing is left. */
+  readonly flagsAtCalls?: boolean;
 }
 
 /** Adds the region's function to a module. Throws `Unsupported` where the region cannot be written in WebAssembly. */
@@ -274,14 +280,32 @@ class RegionEmitter implements StructureSink {
           this.goTo(node, terminator.target.value, transfer);
         } else this.indirect(node, terminator, transfer);
         return;
-      case 'stop':
+      case 'stop': {
         emitter.settle(() => true);
+        const continuation = this.graph.nodes[node]!.continuation;
+        const next = continuation === undefined ? undefined : this.graph.nodeAt(continuation);
+        if (next !== undefined) {
+          this.systemCall(continuation!, next, transfer);
+          return;
+        }
         emitter.storeState(State.exitDetail, () => emitter.push(terminator.detail));
         emitter.storeState(State.exit, () => w.i32(terminator.reason));
         emitter.push(terminator.eip);
         this.leaveBy(LEAVE);
         return;
+      }
     }
+  }
+
+  private systemCall(continuation: number, next: number, transfer: (target: number) => void): void {
+    const { emitter, w } = this;
+    this.storeVariables(this.dirty);
+    emitter.storeState(State.eip, () => w.i32(continuation));
+    w.call(this.module.helper(SYSTEM_CALL, 0, true));
+    this.nested('if', '', () => returnNowhere(w, () => w.get(Parameter.eax)));
+    for (const variable of PASSED) emitter.loadVariable(variable);
+    this.reload(next);
+    transfer(next);
   }
 
   private isShort(node: number, address: number): boolean {
@@ -464,17 +488,26 @@ class RegionEmitter implements StructureSink {
     if (address === this.graph.nodes[0]!.ir.pc) w.callOwn(this.own);
     else {
       w.i32(this.options.slotOf(address));
+      if (this.module.relocatable) {
+        w.global(this.module.linksGlobal);
+        w.op('i32.add');
+      }
       w.callIndirect(this.type);
     }
   }
 
-  /** The callee's region is looked up in the jump table, where those are that read no flags. */
+  /** The callee's region is looked up in the jump table; without flags only one is called that reads none. */
   private callIndirect(called: Value, liveAfter: number, expected: number): void {
     const { emitter, w } = this;
-    emitter.settle(this.isIn(liveAfter));
+    const withFlags = this.options.flagsAtCalls === true;
+    emitter.settle(withFlags ? () => true : this.isIn(liveAfter));
     emitter.push(called);
     w.set(this.pc);
     pushFound(w, this.module, this.pc, this.entry);
+    if (!withFlags) {
+      pushReadsNoFlags(w, this.entry);
+      w.op('i32.and');
+    }
     w.get(Parameter.depth);
     w.i32(MAXIMUM_CALL_DEPTH);
     w.op('i32.le_s', 'i32.and', 'i32.eqz');
@@ -484,7 +517,7 @@ class RegionEmitter implements StructureSink {
       this.leaveBy(LEAVE);
     });
     w.get(this.pc);
-    this.pushArguments(liveAfter | ~FLAG_BITS, expected);
+    this.pushArguments(withFlags ? ~0 : liveAfter | ~FLAG_BITS, expected);
     pushSlotOfEntry(w, this.entry);
     w.callIndirect(this.type);
   }
