@@ -24,7 +24,7 @@ export function describeDeath(process: LinuxProcess, signal: number, info: Uint8
   for (let at = eip; at < eip + SHOWN_BYTES && memory.isReadable(at, 1); at++) {
     bytes += ` ${memory.u8[at]!.toString(16).padStart(2, '0')}`;
   }
-  const detail = detailOf(process);
+  const detail = detailOf(process, signal);
   return (
     `bridge86: guest killed by ${signalName(signal)} at ${hex(eip)}${place}` +
     (detail ? `: ${detail}` : '') +
@@ -40,11 +40,13 @@ function placeOf(process: LinuxProcess, address: number): string {
   return symbol.name === undefined ? ` in ${file} (${offset})` : ` <${symbol.name}${offset}> in ${file}`;
 }
 
-function detailOf(process: LinuxProcess): string {
+function detailOf(process: LinuxProcess, signal: number): string {
   const { trapNumber, errorCode, faultAddress } = process.thread;
   switch (trapNumber) {
     case Trap.pageFault: {
-      const what = process.mappings.regions.at(faultAddress) ? 'not accessible' : 'not mapped';
+      const isMapped = process.mappings.regions.at(faultAddress) !== undefined;
+      const what =
+        signal === Signal.SIGBUS ? 'beyond the end of its file' : isMapped ? 'not accessible' : 'not mapped';
       const how = errorCode & 16 ? 'execute' : errorCode & 2 ? 'write' : 'read';
       return `address ${hex(faultAddress)} ${what} (${how})`;
     }

@@ -37,7 +37,7 @@ export const HOT_FAULTS: readonly (readonly [kind: string, signal?: string, addr
   ['string', 'SIGSEGV', /0x00000100 not mapped \(write\)/],
   ['top', 'SIGSEGV', /0xfffffff\w not mapped \(read\)/],
   ['kernel-address', 'SIGSEGV', /0xffffe000 not mapped \(read\)/],
-  ['beyond-file', 'SIGBUS', /0x\w{5}00c not mapped \(write\)/],
+  ['beyond-file', 'SIGBUS', /0x\w{5}00c beyond the end of its file \(write\)/],
   ['jump', 'SIGSEGV', /0x00002000 not mapped \(execute\)/],
   ['system-call', 'SIGSEGV', /0x00000000 not mapped \(read\)/],
   ['fork'],
