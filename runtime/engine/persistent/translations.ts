@@ -16,7 +16,7 @@ import type { Dispatcher } from '../engine.js';
 import type { RegionCompiler } from '../region-compiler.js';
 import type { WasmBackend } from '../wasm-backend.js';
 import { divide, flowOf } from './flow.js';
-import { type CodeRange, ENTRY, Unit } from './unit.js';
+import { BLOCK, type CodeRange, ENTRY, Unit } from './unit.js';
 import { decodeUnit, encodeUnit, type HashMemory, type KeptModule, type UnitContents } from './unit-file.js';
 
 export interface KeptOptions {
@@ -31,8 +31,11 @@ export interface KeptOptions {
 const NAMED_BY = 1 << 16;
 /** Code that changes and is translated anew is not looked up again for ever. */
 const MAXIMUM_LOADS = 3;
-/** Fewer new blocks than this in a unit are not worth a file's being written, unless it has none. */
+/** Fewer new blocks than this in a unit, or than this part of it, are not worth its file's being written again. */
 const WORTH_KEEPING = 16;
+const WORTH_KEEPING_SHARE = 1 / 32;
+/** A file is not added to for ever. */
+const MAXIMUM_MODULES = 16;
 const LIMITS = { blocks: 400, instructions: 4000 };
 const UNLINKED = 'unlinked';
 const HASH = 'hash';
@@ -262,7 +265,7 @@ export class PersistentTranslations implements KeptTranslations {
     const order = [...byUnit].sort(([, a], [, b]) => b.length - a.length);
     for (const [seen, blocks] of order) {
       if (performance.now() > deadline) break;
-      if (seen.unit && blocks.length < WORTH_KEEPING) continue;
+      if (seen.unit && !isWorthKeeping(seen.unit, blocks.length)) continue;
       this.keepUnit(seen, blocks, called, deadline);
     }
     this.dispatcher.statistics.keepMilliseconds += performance.now() - started;
@@ -351,6 +354,11 @@ export class PersistentTranslations implements KeptTranslations {
 }
 
 const NONE: readonly number[] = [];
+
+function isWorthKeeping({ contents: { modules, blocks } }: Unit, count: number): boolean {
+  const least = Math.max(WORTH_KEEPING, (blocks.length / BLOCK) * WORTH_KEEPING_SHARE);
+  return modules.length < MAXIMUM_MODULES && count >= least;
+}
 
 function addPages(pages: Set<number>, { pc, end }: { pc: number; end: number }): void {
   const last = (end - 1) >>> PAGE_SHIFT;

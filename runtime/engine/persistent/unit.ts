@@ -10,7 +10,7 @@ export interface CodeRange {
 }
 
 /** Numbers a block, and an entry, take. */
-const BLOCK = 3;
+export const BLOCK = 3;
 export const ENTRY = 3;
 
 /** Index of a number in ascending numbers that lie `step` apart, or -1. */
