@@ -244,6 +244,7 @@ int actions_program(int argc, char **argv)
             _exit(0);
         }
         wait_for(pid);
+        for (int wait = 0; wait < 500 && info.si_signo == 0; wait++) milliseconds(1);
         show(name, "got %d code %d from it %d", info.si_signo, info.si_code, info.si_pid == pid);
         handle(foreign[i], SIG_DFL, 0);
     }

@@ -102,8 +102,11 @@ int ipc_program(int argc, char **argv)
     result("IPC_RMID", msgctl(queue, IPC_RMID, NULL));
     result("ftok", ftok("/", 1) != -1);
 
-    char name[40];
-    sprintf(name, "/bridge86-%d", getpid());
+    /* Process ids are not enough: they are the same in every process namespace. */
+    char name[60];
+    struct timespec started;
+    clock_gettime(CLOCK_MONOTONIC, &started);
+    sprintf(name, "/bridge86-%d-%ld-%ld", getpid(), (long)started.tv_sec, started.tv_nsec);
     struct mq_attr attributes = {.mq_maxmsg = 3, .mq_msgsize = 50}, old;
     mqd_t posix = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attributes);
     if (posix == (mqd_t)-1) result("mq_open", -1);

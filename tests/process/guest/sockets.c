@@ -195,8 +195,8 @@ int sockets_program(int argc, char **argv)
     unlink("socket");
     memset(&local, 0, sizeof local);
     local.sun_family = AF_UNIX;
-    strcpy(local.sun_path + 1, "bridge86-suite");
-    snprintf(local.sun_path + 1, 50, "bridge86-suite-%d", getpid());
+    /* Process ids are not enough: they are the same in every process namespace. */
+    snprintf(local.sun_path + 1, 60, "bridge86-%d-%ld", getpid(), clock() + now());
     result("abstract name", bind(socket(AF_UNIX, SOCK_DGRAM, 0), (struct sockaddr *)&local, 40));
     int six = socket(AF_INET6, SOCK_DGRAM, 0);
     if (six >= 0) {
