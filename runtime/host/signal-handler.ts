@@ -35,6 +35,8 @@ const UCONTEXT_MASK = 296;
 /** Everything but SIGILL, SIGTRAP, SIGBUS, SIGFPE and SIGSEGV, which only a thread itself can raise. */
 const QUIET_MASK = ~0x4d8n & 0xffffffffffffffffn;
 const QUIET_MILLISECONDS = 50;
+/** What is taken off the `si_code` of a signal that a thread of Node's got and sent on. */
+export const FORWARDED_CODE = 0x40000000;
 
 /** Offsets of what the handler knows of the process, in bytes. */
 const Table = {
@@ -368,7 +370,9 @@ function handlerCode({ base, table, pending, pendingStride }: SignalMemory): Uin
       .emit(0x41, 0x8b, 0x78, Table.process) // mov edi, [r8 + process]
       .emit(0x41, 0x8b, 0x70, Table.leader) // mov esi, [r8 + leader]
       .emit(0x44, 0x89, 0xca) // mov edx, r9d
-      // With all that came with it: r10 is the siginfo.
+      // With all that came with it: r10 is the siginfo. Only negative codes may be sent by another thread.
+      .emit(0x41, 0x81, 0x6a, INFO_CODE) // sub dword [r10 + si_code], FORWARDED_CODE
+      .i32(FORWARDED_CODE)
       .emit(0xb8) // mov eax, SYS_rt_tgsigqueueinfo
       .i32(SYS_RT_TGSIGQUEUEINFO)
       .emit(0x0f, 0x05) // syscall

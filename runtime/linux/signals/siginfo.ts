@@ -2,9 +2,12 @@
  * `siginfo_t`: the guest's 128 bytes, made from the host's or by the emulator itself (uapi/asm-generic/siginfo.h,
  * linux/compat.h). Which member of the union is valid follows from signal and code as in kernel/signal.c, siginfo_layout.
  */
+import { FORWARDED_CODE } from '../../host/signal-handler.js';
 import { Signal, SIGNAL_REALTIME, SignalCode, signalCodeName, signalName } from '../constants/signals.js';
 
 export const SIGINFO_SIZE = 128;
+/** Codes below were sent on by a thread of Node's. */
+const FORWARDED_LIMIT = -FORWARDED_CODE / 2;
 /** Offsets of the union: after three ints, on the host padded to 8 bytes. */
 const GUEST_UNION = 12;
 const HOST_UNION = 16;
@@ -60,10 +63,13 @@ export function infoToGuest(host: Uint8Array, guestDescriptor = (fd: number): nu
   const from = new DataView(host.buffer, host.byteOffset, SIGINFO_SIZE);
   const bytes = new Uint8Array(SIGINFO_SIZE);
   const to = new DataView(bytes.buffer);
-  for (const offset of [0, 4, 8]) to.setInt32(offset, from.getInt32(offset, true), true);
+  const sent = from.getInt32(8, true);
+  const code = sent < FORWARDED_LIMIT ? sent + FORWARDED_CODE : sent;
+  for (const offset of [0, 4]) to.setInt32(offset, from.getInt32(offset, true), true);
+  to.setInt32(8, code, true);
   const word = (index: number, hostOffset: number): void =>
     to.setInt32(GUEST_UNION + index * 4, from.getInt32(HOST_UNION + hostOffset, true), true);
-  switch (kindOf(from.getInt32(0, true), from.getInt32(8, true))) {
+  switch (kindOf(from.getInt32(0, true), code)) {
     case 'kill':
       word(0, 0);
       word(1, 4);
