@@ -45,8 +45,7 @@ function detailOf(process: LinuxProcess, signal: number): string {
   switch (trapNumber) {
     case Trap.pageFault: {
       const isMapped = process.mappings.regions.at(faultAddress) !== undefined;
-      const what =
-        signal === Signal.SIGBUS ? 'beyond the end of its file' : isMapped ? 'not accessible' : 'not mapped';
+      const what = signal === Signal.SIGBUS ? 'beyond the end of its file' : isMapped ? 'not accessible' : 'not mapped';
       const how = errorCode & 16 ? 'execute' : errorCode & 2 ? 'write' : 'read';
       return `address ${hex(faultAddress)} ${what} (${how})`;
     }
