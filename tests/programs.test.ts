@@ -24,6 +24,7 @@ const RECORD_FILE = join(PROJECT, 'tests/programs/expected.json');
 const record = process.env.BRIDGE86_RECORD !== undefined;
 /** Only cases whose name contains this. */
 const only = process.env.BRIDGE86_TEST_ONLY;
+/** `ENGINE` or `ENGINE:BACKEND`. */
 const engines = (process.env.BRIDGE86_TEST_ENGINES ?? 'interpret,block').split(',').filter((name) => name !== '');
 const SECOND = 1000;
 
@@ -79,7 +80,8 @@ if ('reason' in sysroot) {
           ...(input === undefined ? {} : { input }),
         };
         if (engine === undefined) return await runInNativeRoot(root, join(own, 'root'), command, settings);
-        return await runBridge(['run', '-L', root, '--engine', engine, ...command], settings);
+        const [kind, backend = 'js'] = engine.split(':');
+        return await runBridge(['run', '-L', root, '--engine', kind!, '--backend', backend, ...command], settings);
       });
     }
   });

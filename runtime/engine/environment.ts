@@ -14,11 +14,15 @@ import { createX87Helpers } from '../helpers/x87/index.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
 import { pageFault } from '../memory/trap.js';
 
+export type Helper = (...args: number[]) => number;
+
 export interface Environment {
   /** Compiles and runs a script at this machine's script scope; gives its completion value. */
   evaluate(source: string, filename: string): unknown;
   /** Declares a name at script scope, once. */
   declare(name: string, value: unknown): void;
+  /** The function that generated code means by a name; undefined where it may not call such a thing. */
+  helper(name: string): Helper | undefined;
   /** The names are declared in the main context. */
   readonly isMain: boolean;
 }
@@ -140,16 +144,26 @@ export function createEnvironment(cpu: CpuState, memory: GuestMemory, options: E
     'bridge86:install',
   ) as (constants: Record<string, unknown>) => void;
   install(constants);
+  const functions = accessors(options.checkedStores === true);
   run(
-    `const { ${names.join(', ')} } = bridge86Constants; bridge86Constants = undefined;${accessors(options.checkedStores === true)}`,
+    `const { ${names.join(', ')} } = bridge86Constants; bridge86Constants = undefined;${functions}`,
     'bridge86:environment',
   );
-  const declared = new Set<string>();
+  const declared = new Set([...names, ...Array.from(functions.matchAll(/^function (\w+)/gm), ([, name]) => name!)]);
   const declare = (name: string, value: unknown): void => {
     if (declared.has(name)) return;
     declared.add(name);
     install({ [name]: value });
     run(`const { ${name} } = bridge86Constants; bridge86Constants = undefined;`, 'bridge86:declare');
   };
-  return { evaluate: run, declare, isMain };
+  const helpers = new Map<string, Helper>();
+  const helper = (name: string): Helper | undefined => {
+    let found = helpers.get(name);
+    if (!found && declared.has(name)) {
+      const value = run(name, 'bridge86:helper');
+      if (typeof value === 'function') helpers.set(name, (found = value as Helper));
+    }
+    return found;
+  };
+  return { evaluate: run, declare, helper, isMain };
 }

@@ -57,25 +57,19 @@ export class RegionCompiler implements Compiler {
     if ((engineOptions.backend ?? 'js') !== 'js')
       this.wasm = new WasmBackend(dispatcher, engineOptions.x87 === 'double');
     const links = this.links;
-    const install = dispatcher.environment.evaluate(
-      'let linkTo, callIndirect, systemCall; (function (...all) { [linkTo, callIndirect, systemCall] = all; })',
-      'bridge86:links',
-    ) as (
-      linkTo: (address: number) => Link,
-      callIndirect: (address: number) => number,
-      systemCall: () => number,
-    ) => void;
     const linkTo = (address: number): Link => {
       let link = links.get(address);
       if (!link) links.set(address, (link = { run: () => address }));
       return link;
     };
-    const { cache } = dispatcher;
+    const { cache, environment } = dispatcher;
     const callIndirect = (address: number): number => {
       const compiled = cache.find(address)?.compiled;
       return compiled ? compiled() : address;
     };
-    install(linkTo, callIndirect, () => (dispatcher.systemCall() ? 0 : 1));
+    environment.declare('linkTo', linkTo);
+    environment.declare('callIndirect', callIndirect);
+    environment.declare('systemCall', () => (dispatcher.systemCall() ? 0 : 1));
   }
 
   request(block: Block): void {

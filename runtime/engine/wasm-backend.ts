@@ -19,6 +19,7 @@ import type { RegionGraph } from '../../translator/region/graph.js';
 import { JUMP_TABLES_ADDRESS, JUMP_TABLES_END, State } from '../../translator/state.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Dispatcher } from './engine.js';
+import type { Helper } from './environment.js';
 import type { KeptModule } from './persistent/unit-file.js';
 import { optimising } from './v8-flags.js';
 
@@ -47,7 +48,6 @@ export class WasmBackend {
   private module = new ModuleBuilder();
   private pending: { block: Block; name: string; readsFlags: boolean }[] = [];
   private readonly slots = new Map<number, number>();
-  private readonly helpers = new Map<string, (...args: number[]) => number>();
   private readonly unlinked: WebAssembly.ExportValue;
   private readonly enter: (slot: number) => number;
   private readonly table: WebAssembly.Table;
@@ -185,7 +185,7 @@ export class WasmBackend {
   place({ bytes, functions, links, imports }: KeptModule): Placement {
     const base = this.reserve(functions + links.length);
     const placement = { base, links: base + functions };
-    const helpers: Record<string, (...args: number[]) => number> = {};
+    const helpers: Record<string, Helper> = {};
     for (const { field, helper } of imports) helpers[field] = this.helper(helper);
     this.instance(new WebAssembly.Module(bytes), helpers, placement);
     return placement;
@@ -213,14 +213,14 @@ export class WasmBackend {
   }
 
   private instantiate(module: ModuleBuilder, bytes = module.finish()): WebAssembly.Exports {
-    const helpers: Record<string, (...args: number[]) => number> = {};
+    const helpers: Record<string, Helper> = {};
     for (const { field, helper } of module.helperImports) helpers[field] = this.helper(helper);
     return this.instance(new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>), helpers).exports;
   }
 
   private instance(
     module: WebAssembly.Module,
-    helpers: Record<string, (...args: number[]) => number>,
+    helpers: Record<string, Helper>,
     { base, links }: Placement = { base: 0, links: 0 },
   ): WebAssembly.Instance {
     const global = (value: number): WebAssembly.Global => new WebAssembly.Global({ value: 'i32' }, value);
@@ -237,12 +237,9 @@ export class WasmBackend {
     });
   }
 
-  private helper(name: string): (...args: number[]) => number {
-    let helper = this.helpers.get(name);
-    if (!helper) {
-      helper = this.dispatcher.environment.evaluate(name, 'bridge86:helper') as (...args: number[]) => number;
-      this.helpers.set(name, helper);
-    }
+  private helper(name: string): Helper {
+    const helper = this.dispatcher.environment.helper(name);
+    if (!helper) throw new Error(`generated code cannot call ${name}`);
     return helper;
   }
 }

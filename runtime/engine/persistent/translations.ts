@@ -146,10 +146,16 @@ export class PersistentTranslations implements KeptTranslations {
     if (!file) return undefined;
     try {
       const contents = decodeUnit(file, this.options.key, this.hashMemory());
-      return contents && this.isCurrent(contents, range) ? contents : undefined;
+      return contents && this.isPermitted(contents) && this.isCurrent(contents, range) ? contents : undefined;
     } catch {
       return undefined;
     }
+  }
+
+  /** Do the modules call nothing but what generated code may call? */
+  private isPermitted({ modules }: UnitContents): boolean {
+    const { environment } = this.dispatcher;
+    return modules.every(({ imports }) => imports.every(({ helper }) => environment.helper(helper) !== undefined));
   }
 
   /** Is all that was translated what lies in memory now, and can nobody write it? */
