@@ -10,7 +10,7 @@ import { Page, PAGE_SHIFT } from '../translator/pages.js';
 import { Exit, State } from '../translator/state.js';
 import type { RunResult } from './machine.js';
 import { GuestError } from './machine.js';
-import type { Registers } from './registers.js';
+import type { Registers } from '../runtime/cpu/registers.js';
 
 export type ValueType = 'i32' | 'u32' | 'i64' | 'u64' | 'f32' | 'f64';
 

@@ -15,7 +15,7 @@ export { Process, type ProcessEnd, type ProcessOptions } from './process.js';
 export type { Callback, CallbackOptions } from './callbacks.js';
 export type { FunctionOptions, GuestFunction, ValueType } from './functions.js';
 export type { Hook, HookKind, HookListeners, HookRange, InvalidAccess, MemoryAccess, Translation } from './hooks.js';
-export type { GeneralRegister, RegisterName, Registers, SegmentRegister } from './registers.js';
+export type { GeneralRegister, RegisterName, Registers, SegmentRegister } from '../runtime/cpu/registers.js';
 export type { DisassembledInstruction, TranslationLanguage } from './translation.js';
 export type { BackendKind, EngineKind, EngineStatistics } from '../runtime/engine/index.js';
 export { Decoder, type DecodedInstruction } from '../translator/decode/decoder.js';

@@ -25,7 +25,8 @@ import { EMULATOR_END, GUEST_LIMIT, State, STATE_SIZE, Trap } from '../translato
 import { Callbacks, type Callback, type CallbackOptions } from './callbacks.js';
 import { GuestFunctions, type Caller, type FunctionOptions, type GuestFunction } from './functions.js';
 import type { Hook, HookKind, HookListeners, HookRange, InvalidAccess } from './hooks.js';
-import { Registers } from './registers.js';
+import { Registers } from '../runtime/cpu/registers.js';
+import { serveGdb } from './serve-gdb.js';
 import {
   blockText,
   disassembleRange,
@@ -140,6 +141,8 @@ export class Machine {
   #tracker: SnapshotTracker | undefined;
   #timer: WakeupTimer | undefined;
   #disposed = false;
+  /** Where gdb is there: whether it wants the run to end. */
+  #isInterrupted: (() => boolean) | undefined;
 
   constructor(options: MachineOptions = {}) {
     const listeners = {
@@ -310,8 +313,7 @@ export class Machine {
   /** Ends the run that is going on: for listeners of hooks. Before an instruction, that instruction is not executed. */
   stop(): void {
     if (!this.#calls.running) return;
-    this.#engine.observe().stopRequested = true;
-    this.#cpu.i32[PENDING] = 1;
+    this.#engine.observe().requestStop();
   }
 
   /**
@@ -366,6 +368,7 @@ export class Machine {
         if (event.kind === 'poll') {
           s[PENDING] = 0;
           if (performance.now() >= deadline) return { reason: 'timeout' };
+          if (this.#isInterrupted?.()) return { reason: 'stop' };
           continue;
         }
         if (event.kind === 'stop') {
@@ -470,6 +473,31 @@ export class Machine {
     this.#alive();
     this.#checkMapped(address, length);
     return translationText(this.#engine, address, length, language);
+  }
+
+  /**
+   * Waits for gdb on a TCP port of this machine or a Unix socket, and runs as gdb says until it leaves; the calling thread does nothing
+   * else meanwhile. Hooks are told as ever. gdb needs `set architecture i386` first.
+   */
+  serveGdb(address: { readonly port: number } | { readonly path: string }): 'detach' | 'kill' {
+    this.#enter();
+    try {
+      const target = {
+        pid: 1,
+        registers: this.registers,
+        mappings: this.#mappings,
+        engine: this.#engine,
+        executable: undefined,
+        auxiliaryVector: undefined,
+      };
+      return serveGdb(address, target, (options, isInterrupted) => {
+        this.#isInterrupted = isInterrupted;
+        return this.#run(options);
+      });
+    } finally {
+      this.#isInterrupted = undefined;
+      this.#calls.running = false;
+    }
   }
 
   // ---- the end -----------------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ export const RUN_OPTIONS = {
   'no-bridge': { describe: 'bridge nothing, whatever BRIDGE86_BRIDGES says', type: 'boolean' },
   'bridge-report': { describe: 'print at the end what was bridged, what was not, and why', type: 'boolean' },
   'no-cache': { describe: 'neither use nor keep translations of other runs', type: 'boolean' },
+  g: { describe: 'wait for gdb on a TCP PORT of this machine, or on unix:PATH', type: 'string' },
   seed: { describe: "a number that fixes the guest's random bytes", type: 'number' },
 } as const satisfies Record<string, Options>;
 
@@ -66,6 +67,8 @@ export interface RunOptions {
   stats: boolean;
   cpu: CpuModelName | undefined;
   seed: number | undefined;
+  /** -g: where to wait for gdb. */
+  gdb: { port: number } | { path: string } | undefined;
   /** --bridge, --bridge-symbol; `bridge` undefined: what BRIDGE86_BRIDGES says. */
   bridge: string[] | undefined;
   bridgeSymbols: string[];
@@ -121,6 +124,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     stats: false,
     cpu: undefined,
     seed: undefined,
+    gdb: undefined,
     bridge: undefined,
     bridgeSymbols: [],
     bridgeStubs: undefined,
@@ -218,6 +222,11 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
       break;
     case 'no-cache':
       options.cache = false;
+      break;
+    case 'g':
+      if (value.startsWith('unix:')) options.gdb = { path: Buffer.from(value.slice(5), 'latin1').toString() };
+      else if (/^[0-9]{1,5}$/.test(value) && Number(value) < 65536) options.gdb = { port: Number(value) };
+      else throw usage(`${shown} ${value}: a port's number or unix:PATH is expected`);
       break;
     case 'seed':
       if (!/^\d{1,15}$/.test(value)) throw usage(`${shown} ${value}: a number is expected`);

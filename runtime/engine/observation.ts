@@ -98,6 +98,12 @@ export class Observation {
     this.stoppedAt = undefined;
   }
 
+  /** Execution is to stop as soon as it can: after the present instruction, or before it where it was only told of. */
+  requestStop(): void {
+    this.stopRequested = true;
+    this.cpu.i32[PENDING] = 1;
+  }
+
   /** The instruction at an address is to be tried again: a stop there was one already. */
   passStopAt(address: number): void {
     this.startsAt = address;

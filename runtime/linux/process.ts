@@ -28,6 +28,7 @@ import { GuestTrap } from '../memory/trap.js';
 import { Errno } from './constants/errno.js';
 import { Host } from './constants/host-syscalls.js';
 import { defaultAction, Signal, SignalCode, signalName } from './constants/signals.js';
+import type { ProcessDebugger } from '../debug/process-debugger.js';
 import { FileTable } from './files.js';
 import { writeCoreDump } from './core-dump.js';
 import { describeDeath } from './death.js';
@@ -122,6 +123,8 @@ export class LinuxProcess {
   private knownGeneration = -1;
   /** When the program was started (`performance.now()`); undefined in a fork's child until it executes another. */
   private programStart: number | undefined;
+  /** Stands between this loop and the engine, where somebody debugs the process. */
+  debugger: ProcessDebugger | undefined;
   /** Called in the child of a vfork when it executes another program or ends: its parent waits for that. */
   releaseParent: (() => void) | undefined;
 
@@ -233,6 +236,7 @@ export class LinuxProcess {
     this.files.closeOnExec();
     try {
       this.start(found, path, environment);
+      this.debugger?.onExecute();
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
       // The old program is gone: Linux kills the process.
@@ -335,7 +339,7 @@ export class LinuxProcess {
     const { cpu, signals, engine, threads } = this;
     engine.onSystemCall = this.systemCallWithin;
     for (;;) {
-      const event = engine.run();
+      const event = this.debugger ? this.debugger.run() : engine.run();
       switch (event.kind) {
         case 'interrupt':
           if (event.vector === SYSCALL_VECTOR) this.systemCall((cpu.eip - SYSCALL_LENGTH) >>> 0);
@@ -355,6 +359,7 @@ export class LinuxProcess {
       if (!this.end && signals.hasWork) this.deliver();
       if (threads.isThreaded) this.attend();
       if (this.end && this.isOver()) {
+        this.debugger?.onEnd(this.end);
         if (this.end.kind === 'exit') this.strace?.note(this, `+++ exited with ${this.end.status} +++`);
         return this.end;
       }
@@ -608,6 +613,7 @@ export class LinuxProcess {
     this.pid = hostProcessId();
     this.threads.becomeAlone();
     this.programStart = undefined;
+    this.debugger?.leave();
     this.signals.resetForFork();
     this.thread.robustList = 0;
   }

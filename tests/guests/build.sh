@@ -22,6 +22,9 @@ done
 for name in arguments status primes integers floats self-modifying faults exceptions hot-faults processes files time signals; do
   gcc "${static[@]}" -o "$out/$name" "$here/src/$name.c" -lgcc
 done
+# With debug information, in which no path of this machine has a place.
+(cd "$here/src" && gcc "${static[@]}" -O0 -g -ffile-prefix-map="$here"=.. -ffile-prefix-map="$here/src"=. -fno-omit-frame-pointer \
+  -o "$out/debugged" debugged.c -lgcc)
 gcc "${bare[@]}" -fPIE -static-pie -o "$out/pie" "$here/src/pie.c"
 gcc "${common[@]}" -march=i686 -o "$out/dynamic" "$here/src/dynamic.c" -lm
 

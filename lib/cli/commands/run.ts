@@ -5,6 +5,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { Bridges } from '../../../bridges/bridges.js';
 import { selectBridges, SelectionError } from '../../../bridges/selection.js';
 import { useStubDirectory } from '../../../bridges/stub-directory.js';
+import { ProcessDebugger } from '../../../runtime/debug/process-debugger.js';
 import { cpuModel, hardwareCapabilities } from '../../../runtime/cpu/cpuid.js';
 import { createEngine, type EngineOptions } from '../../../runtime/engine/index.js';
 import type { KeptOptions } from '../../../runtime/engine/persistent/translations.js';
@@ -52,6 +53,7 @@ export function run(options: RunOptions, { atEnd, version, keepingMilliseconds }
       ...(options.stats || options.bridgeReport ? { report: lastingReport() } : {}),
     });
     load(guest, options, environment, sysroot);
+    if (options.gdb) guest.debugger = new ProcessDebugger(guest, options.gdb);
     const { pid } = guest;
     const end = guest.run();
     guest.keepTranslations();
@@ -91,7 +93,8 @@ function processOptions(
         ...(bridges ? { bridges } : keptOptions(options, guest, version)),
       });
     },
-    memory: options.memory,
+    // What a debugger shows must be so.
+    memory: options.gdb ? 'precise' : options.memory,
     hardwareCapabilities: hardwareCapabilities(cpuModel(options.cpu ?? 'max')),
     startHostThread: (start) => startWorker({ start, options }),
     ...(sysroot === undefined ? {} : { sysroot }),

@@ -60,6 +60,8 @@ export class Signals {
   onFaultHandler: () => void = () => undefined;
   /** The guest's number of a host descriptor. */
   guestDescriptor: ((fd: number) => number) | undefined;
+  /** Asked before a signal acts: false where it is to be forgotten. */
+  intercept: ((info: Uint8Array) => boolean) | undefined;
   /** Told of every signal that is delivered, before it acts. */
   onDelivery: ((info: Uint8Array) => void) | undefined;
 
@@ -299,6 +301,7 @@ export class Signals {
       const info = this.takeNext(~thread.signalMask & ((1n << 64n) - 1n));
       if (!info) break;
       arrived = true;
+      if (this.intercept?.(info) === false) continue;
       this.onDelivery?.(info);
       const signal = infoNumber(info);
       const action = this.actions.get(signal);
@@ -376,6 +379,7 @@ export class Signals {
   force(fault: Fault): number {
     const { signal } = fault;
     const info = faultInfo(signal, fault.code, fault.address);
+    if (this.intercept?.(info) === false) return 0;
     this.onDelivery?.(info);
     const action = this.actions.get(signal);
     const blocked = (this.thread.signalMask & signalBit(signal)) !== 0n;

@@ -1,11 +1,11 @@
 /** A machine's registers by name: live, in both directions. Numbers of 32 bits are unsigned when they are read. */
-import type { CpuState } from '../runtime/cpu/cpu-state.js';
-import { loadSegment } from '../runtime/cpu/segments.js';
-import { controlWords } from '../runtime/helpers/x87/control-words.js';
-import { narrowDouble, operand, widenDouble } from '../runtime/helpers/x87/convert.js';
-import { result } from '../runtime/helpers/x87/float80.js';
-import { RegisterStack } from '../runtime/helpers/x87/register-stack.js';
-import { REGISTER_NAMES, SEGMENT_NAMES, State } from '../translator/state.js';
+import type { CpuState } from './cpu-state.js';
+import { loadSegment } from './segments.js';
+import { controlWords } from '../helpers/x87/control-words.js';
+import { narrowDouble, operand, widenDouble } from '../helpers/x87/convert.js';
+import { result } from '../helpers/x87/float80.js';
+import { RegisterStack } from '../helpers/x87/register-stack.js';
+import { REGISTER_NAMES, SEGMENT_NAMES, State } from '../../translator/state.js';
 
 export type GeneralRegister = (typeof REGISTER_NAMES)[number];
 export type SegmentRegister = (typeof SEGMENT_NAMES)[number];

@@ -1,0 +1,232 @@
+/** gdb at a guest: the same scripts natively and through `-g`, and the answers compared, in the engines that differ in it. */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import tap from 'tap';
+import { GUEST_SOURCES, GUESTS, MAIN } from '../support/paths.js';
+
+const GUEST = join(GUESTS, 'debugged');
+const hasGdb = spawnSync('gdb', ['-nx', '-batch', '-ex', 'set architecture i386'], { encoding: 'utf8' }).status === 0;
+const SETTINGS = ['set pagination off', 'set confirm off', 'set width 0', `directory ${GUEST_SOURCES}/src`];
+
+/** Where the stacks differ, and the way in. */
+function normal(text: string): string[] {
+  return text
+    .split('\n')
+    .filter(
+      (line) => line !== '' && !/^Program stopped|^Cannot|^warning|_start|^\[Inferior|of file .*debugged/.test(line),
+    )
+    .map((line) =>
+      line
+        .replace(/0xf[fd][0-9a-f]{6}/g, 'STACK')
+        .replace(/ of \/.*/, '')
+        .replace(/process \d+/, 'process'),
+    );
+}
+
+function native(script: readonly string[], args: readonly string[]): string[] {
+  const commands = ['starti', ...script].flatMap((line) => ['-ex', line]);
+  const settings = [...SETTINGS, 'set startup-with-shell off'].flatMap((line) => ['-ex', line]);
+  const { stdout } = spawnSync('gdb', ['-nx', '-batch', ...settings, ...commands, '--args', GUEST, ...args], {
+    encoding: 'utf8',
+    timeout: 60000,
+  });
+  return normal(stdout);
+}
+
+interface Session {
+  readonly answers: string[];
+  readonly output: string;
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+async function remote(
+  script: readonly string[],
+  args: readonly string[],
+  options: readonly string[] = [],
+): Promise<Session> {
+  const directory = mkdtempSync(join(tmpdir(), 'bridge86-gdb-'));
+  try {
+    const socket = join(directory, 'socket');
+    const guest = spawn(MAIN, ['run', '-g', `unix:${socket}`, ...options, GUEST, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    guest.stdout.on('data', (piece) => (output += String(piece)));
+    guest.stderr.on('data', (piece) => (output += String(piece)));
+    const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
+      guest.once('close', (status, signal) => resolve([status, signal]));
+    });
+    for (let i = 0; i < 400 && !existsSync(socket); i++) await setTimeout(25);
+    const file = join(directory, 'script');
+    writeFileSync(file, [...SETTINGS, 'set sysroot /', `target remote ${socket}`, ...script].join('\n'));
+    const gdb = spawn('gdb', ['-nx', '-batch', '-x', file, GUEST], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let answers = '';
+    gdb.stdout.on('data', (piece) => (answers += String(piece)));
+    gdb.stderr.on('data', (piece) => (answers += String(piece)));
+    await new Promise((resolve) => gdb.once('close', resolve));
+    const [status, signal] = await ended;
+    return { answers: normal(answers), output, status, signal };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+const WALK = [
+  'break factorial',
+  'continue',
+  'bt',
+  'info args',
+  'continue',
+  'bt 2',
+  'delete',
+  'finish',
+  'next',
+  'info locals',
+  'finish',
+  'next',
+  'next',
+  'print f',
+  'print p',
+  'break area',
+  'continue',
+  'stepi',
+  'next',
+  'next',
+  'print a',
+  'print $st0',
+  'info registers eip esp',
+  'finish',
+  'info float',
+  'print $mxcsr',
+  'print $xmm3',
+  'print $cs',
+  'set var p.x = 60',
+  'print p',
+  'print factorial(6)',
+];
+const WATCH = [
+  'watch watched',
+  'continue',
+  'print watched',
+  'continue',
+  'continue',
+  'print handled',
+  'continue',
+  'delete',
+  'continue',
+  'info symbol $pc',
+  'x/i $pc',
+  'print where',
+  'bt',
+  'up',
+  'info locals',
+];
+
+const skip = hasGdb ? false : 'gdb is not installed';
+for (const options of [
+  ['--engine', 'interpret'],
+  ['--engine', 'block'],
+  ['--engine', 'region', '--backend', 'wasm'],
+]) {
+  void tap.test(`break, step, finish, print: ${options.join(' ')}`, { skip }, async (t) => {
+    const { answers, status } = await remote(
+      [...WALK, 'delete', 'handle SIGUSR1 nostop noprint', 'continue'],
+      [],
+      options,
+    );
+    t.ok(answers.some((line) => /factorial \(n=5\) at .*debugged\.c:\d+/.test(line)));
+    t.ok(answers.some((line) => /= \{x = 6, y = 7\}$/.test(line)));
+    t.ok(
+      answers.some((line) => /= 720$/.test(line)),
+      'a call of a guest function',
+    );
+    t.equal(status, 3, 'and it went on to its end');
+    const wanted = native([...WALK, 'delete', 'handle SIGUSR1 nostop noprint', 'continue'], []);
+    if (wanted.length > 20) t.same(answers, wanted, 'as gdb answers at the native process');
+  });
+}
+
+void tap.test('watchpoints, a signal, and the place of a fault', { skip }, async (t) => {
+  const { answers, signal } = await remote([...WATCH, 'kill'], ['crash'], ['--engine', 'region']);
+  t.ok(answers.includes('Program received signal SIGUSR1, User defined signal 1.'));
+  t.ok(answers.includes('Program received signal SIGSEGV, Segmentation fault.'));
+  t.ok(answers.some((line) => /crash \(where=0x10\) at .*debugged\.c:\d+/.test(line)));
+  t.equal(signal, 'SIGKILL');
+  const wanted = native([...WATCH, 'kill'], ['crash']);
+  if (wanted.length > 10) t.same(answers, wanted, 'as gdb answers at the native process');
+});
+
+void tap.test('detach', { skip }, async (t) => {
+  const { status } = await remote(['break area', 'continue', 'detach'], []);
+  t.equal(status, 3);
+});
+
+void tap.test('a signal that gdb forgets', { skip }, async (t) => {
+  const { answers } = await remote(
+    ['handle SIGUSR1 stop nopass', 'continue', 'next', 'next', 'print handled', 'kill'],
+    [],
+  );
+  t.ok(answers.some((line) => /= 0$/.test(line)));
+});
+
+void tap.test('an address that is none', async (t) => {
+  const { status, stderr } = spawnSync(MAIN, ['run', '-g', 'x', GUEST], { encoding: 'utf8' });
+  t.equal(status, 2);
+  t.match(stderr, /-g x: a port's number or unix:PATH is expected/);
+  t.end();
+});
+
+void tap.test('a machine', { skip }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'bridge86-gdb-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const socket = join(directory, 'socket');
+  const index = new URL('../../lib/index.js', import.meta.url).href;
+  // xor eax, eax; mov ecx, 5; L: add eax, ecx; mov [0x20000], eax; dec ecx; jnz L; ud2
+  const program = `
+    import { Machine } from ${JSON.stringify(index)};
+    const machine = new Machine();
+    machine.map(0x10000, 4096, 'rx');
+    machine.map(0x20000, 4096);
+    machine.write(0x10000, Buffer.from('31c0b90500000001c8a3000002004975f60f0b', 'hex'));
+    machine.registers.eip = 0x10000;
+    console.log(machine.serveGdb({ path: ${JSON.stringify(socket)} }), machine.registers.eax);
+    machine.dispose();`;
+  const guest = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  guest.stdout.on('data', (piece) => (output += String(piece)));
+  const ended = new Promise((resolve) => guest.once('close', resolve));
+  for (let i = 0; i < 400 && !existsSync(socket); i++) await setTimeout(25);
+  const script = [
+    'set architecture i386',
+    `target remote ${socket}`,
+    'break *0x10007',
+    'continue',
+    'continue',
+    'print $eax',
+    'delete',
+    'watch *(int *)0x20000',
+    'continue',
+    'stepi',
+    'delete',
+    'continue',
+    'x/i $pc',
+    'set var $eax = 77',
+    'detach',
+  ];
+  const gdb = spawn('gdb', ['-nx', '-batch', ...script.flatMap((line) => ['-ex', line])]);
+  let answers = '';
+  gdb.stdout.on('data', (piece) => (answers += String(piece)));
+  await new Promise((resolve) => gdb.once('close', resolve));
+  await ended;
+  t.match(answers, /\$1 = 5\n/);
+  t.match(answers, /Old value = 5\nNew value = 9\n/);
+  t.match(answers, /SIGILL, Illegal instruction/);
+  t.match(answers, /=> 0x10011:\tud2/);
+  t.equal(output, 'detach 77\n');
+});
