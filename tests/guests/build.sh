@@ -41,4 +41,4 @@ gcc "${static[@]}" "${sse2[@]}" -O3 -o "$out/bench/pixels-sse2" "$here/bench/pix
 # The process suite: one program with the C library in it, so that it needs none where it runs.
 gcc -m32 -O1 -Wall -Wextra -Wno-nonnull -Wno-unused-result -Wno-stringop-overread \
   -Wno-stringop-overflow -Wno-infinite-recursion -std=gnu11 -march=i686 -static -fno-ident -Wl,--build-id=none -s \
-  -fcf-protection=none -fno-stack-protector -o "$out/process" "$here"/../process/guest/*.c
+  -fcf-protection=none -fno-stack-protector -o "$out/process" "$here"/../process/guest/*.c "$here"/../process/guest/*/*.c

@@ -7,6 +7,7 @@ import { NODE_FLAGS, type Outcome, runProgram } from './run.js';
 export const PROCESS_PROGRAMS = [
   ...['actions', 'frames', 'waiting', 'restart', 'timers', 'faults', 'memory', 'children', 'exec', 'jobs', 'proc'],
   ...['files', 'locks', 'events', 'sockets', 'ipc', 'times', 'limits'],
+  ...['threads', 'locking', 'atomics', 'signalling', 'ending', 'sharing'],
 ] as const;
 
 export const PROCESS_ENGINES: readonly (readonly string[])[] = [
