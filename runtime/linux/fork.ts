@@ -3,6 +3,7 @@
  * sent to the parent, which waits, when it executes another program or ends; posix_spawn learns of failures that way.
  */
 import { PAGE_SIZE } from '../../translator/pages.js';
+import { GUEST_LIMIT, State } from '../../translator/state.js';
 import { HostBuffer, hostClose, hostOpen, hostRead } from '../host/buffer.js';
 import { canFork, fork } from '../host/fork.js';
 import { errno, syscall } from '../host/libc.js';
@@ -16,6 +17,8 @@ const O_CLOEXEC = 0o2000000;
 const PAGE_PRESENT = 0x80;
 const PAGE_EXCLUSIVE = 0x01;
 const ENTRY_SIZE = 8;
+/** posix_spawn's results lie in the caller's frames; more than these is not looked at where there are other threads. */
+const FRAMES_SIZE = 1 << 16;
 
 let explained = false;
 
@@ -32,7 +35,7 @@ export function forkProcess(process: LinuxProcess, exitSignal?: number): number 
   process.signals.blockAll();
   // The child must not inherit locks of V8 that another thread holds.
   const { lock } = process.threads;
-  lock.stopOthers();
+  lock.stopOthersInKernel();
   const pid = fork(exitSignal);
   const error = pid === -1 ? errno() : pid < 0 ? -pid : 0;
   if (pid === 0) process.becomeChild();
@@ -48,12 +51,15 @@ export function vforkProcess(process: LinuxProcess, exitSignal?: number): number
   if (piped < 0) return piped;
   const readEnd = buffer.view.getInt32(0, true);
   const writeEnd = buffer.view.getInt32(4, true);
+  // Other threads go on: what they write meanwhile must stay. The caller's frames are its own.
+  const frames = process.cpu.i32[State.esp >> 2]! >>> 0;
+  const sent = process.threads.isThreaded ? ([frames, frames + FRAMES_SIZE] as const) : ([0, GUEST_LIMIT] as const);
   const pid = forkProcess(process, exitSignal);
   if (pid === 0) {
     hostClose(readEnd);
     process.releaseParent = () => {
       process.releaseParent = undefined;
-      sendPages(process, writeEnd);
+      sendPages(process, writeEnd, ...sent);
       hostClose(writeEnd);
     };
     return 0;
@@ -64,8 +70,8 @@ export function vforkProcess(process: LinuxProcess, exitSignal?: number): number
   return pid;
 }
 
-/** Writes address and contents of every page that this process has and its parent has not. */
-function sendPages(process: LinuxProcess, fd: number): void {
+/** Writes address and contents of every page between two addresses that this process has and its parent has not. */
+function sendPages(process: LinuxProcess, fd: number, start: number, end: number): void {
   const pagemap = hostOpen(new TextEncoder().encode('/proc/self/pagemap'));
   if (pagemap < 0) return;
   const header = new HostBuffer(128);
@@ -79,6 +85,7 @@ function sendPages(process: LinuxProcess, fd: number): void {
       const bits = entries[page * ENTRY_SIZE + 7]!;
       if (!(bits & PAGE_PRESENT) || !(bits & PAGE_EXCLUSIVE)) continue;
       const address = region.start + page * PAGE_SIZE;
+      if (address + PAGE_SIZE <= start || address >= end) continue;
       header.view.setUint32(0, address, true);
       if (!writeAll(fd, header.address, 4)) break;
       if (!writeAll(fd, process.hostBase + address, PAGE_SIZE)) break;
@@ -100,9 +107,10 @@ function writeAll(fd: number, address: number, length: number): boolean {
 function receivePages(process: LinuxProcess, fd: number): void {
   const buffer = new HostBuffer(4 + PAGE_SIZE);
   const { memory } = process;
+  const { lock } = process.threads;
   for (;;) {
     for (let have = 0; have < buffer.size;) {
-      const count = syscall(Host.read, fd, buffer.address + have, buffer.size - have);
+      const count = lock.block(() => syscall(Host.read, fd, buffer.address + have, buffer.size - have));
       if (count === -Errno.EINTR) continue;
       if (count <= 0) return;
       have += count;

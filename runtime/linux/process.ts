@@ -44,11 +44,11 @@ import { translatePath } from './syscalls/access.js';
 import { dispatchSyscall, pendingSyscall } from './syscalls/dispatch.js';
 import { isRestartable } from './syscalls/restart.js';
 import { GuestThread } from './thread.js';
-import { type ProgramRecord, readRecord, toBytes } from './threads/program-record.js';
+import { attend, clearTid, isOver } from './threads/guest-thread.js';
 import { releaseRobustFutexes } from './threads/robust-list.js';
 import { sharedUnsigned, sharedWords } from './threads/shared-state.js';
-import { Control, Slot, type SlotWord, Status } from './threads/thread-table.js';
-import { beginTranslations, resetChecks, shareTranslations } from './threads/translations.js';
+import { Slot } from './threads/thread-table.js';
+import { resetChecks, shareTranslations } from './threads/translations.js';
 import { type HostThreadStart, Threads } from './threads/threads.js';
 
 export interface ProcessOptions {
@@ -91,7 +91,6 @@ const SYSCALL_LENGTH = 2;
 const KEEPING_MILLISECONDS = 100;
 const KEEPING_SHARE = 0.2;
 const GRND_NONE = 0;
-const FUTEX_WAKE = 1;
 
 export class LinuxProcess {
   readonly memory: GuestMemory;
@@ -119,8 +118,6 @@ export class LinuxProcess {
   end: ProcessEnd | undefined;
   /** Host process id; kept through forks. */
   pid = hostProcessId();
-  /** The program (`mappings.generation`) of which this thread knows the names. */
-  private knownGeneration = -1;
   /** When the program was started (`performance.now()`); undefined in a fork's child until it executes another. */
   private programStart: number | undefined;
   /** Stands between this loop and the engine, where somebody debugs the process. */
@@ -357,110 +354,13 @@ export class LinuxProcess {
           break;
       }
       if (!this.end && signals.hasWork) this.deliver();
-      if (threads.isThreaded) this.attend();
-      if (this.end && this.isOver()) {
+      if (threads.isThreaded) attend(this);
+      if (this.end && isOver(this)) {
         this.debugger?.onEnd(this.end);
         if (this.end.kind === 'exit') this.strace?.note(this, `+++ exited with ${this.end.status} +++`);
         return this.end;
       }
     }
-  }
-
-  // ---- threads -----------------------------------------------------------------------------------------------
-
-  /** Between two guest instructions: does what other threads have asked for. */
-  private attend(): void {
-    const { threads } = this;
-    threads.lock.checkpoint();
-    if (!threads.mustLeave) return;
-    if (!threads.isLeader) {
-      this.end = { kind: 'thread', status: 0, killed: true };
-      return;
-    }
-    const { end } = threads;
-    if (end)
-      this.end = end.kind === 'exit' ? { kind: 'exit', status: end.value } : { kind: 'signal', signal: end.value };
-    else this.executeForOther();
-  }
-
-  /** The leader executes the program that another thread has asked for; its own guest thread is gone. */
-  private executeForOther(): void {
-    const { threads } = this;
-    threads.lock.enter();
-    const wanted = threads.takeExecution();
-    if (wanted) {
-      this.thread.savedSignalMask = undefined;
-      this.signals.setMask(wanted.mask);
-      // The other thread has seen that it can be executed.
-      if (this.execute(wanted.path, wanted.args, wanted.environment) < 0) {
-        this.end = { kind: 'signal', signal: Signal.SIGKILL };
-      }
-    }
-    threads.executionDone();
-    threads.lock.leave();
-  }
-
-  /** Whether `run` is to return: not in the leader as long as other threads go on. */
-  private isOver(): boolean {
-    const { threads } = this;
-    const end = this.end!;
-    if (!threads.isThreaded) return true;
-    if (end.kind !== 'thread') {
-      threads.endProcess(end.kind, end.kind === 'exit' ? end.status : end.signal);
-      return true;
-    }
-    if (!threads.isLeader || end.killed) return true;
-    this.endThread(false);
-    this.end = undefined;
-    if (threads.waitAsLeader()) this.signals.unblock();
-    this.attend();
-    // What waited was the end of the process, or a program that runs here from now on.
-    return this.end !== undefined;
-  }
-
-  /** A guest thread begins on this host thread: its registers are in the CPU state, the rest is in its slot. */
-  beginThread(): void {
-    const { threads, thread } = this;
-    const { table, index } = threads;
-    this.end = undefined;
-    const record =
-      this.mappings.generation === this.knownGeneration ? undefined : readRecord<ProgramRecord>(this.memory);
-    if (record) {
-      this.knownGeneration = this.mappings.generation;
-      this.executable = toBytes(record.executable);
-      this.hostExecutable = toBytes(record.hostExecutable);
-      this.arguments = record.arguments.map(toBytes);
-      this.environment = record.environment.map(toBytes);
-      this.stackStart = record.stackStart;
-      this.symbols.clear();
-    }
-    beginTranslations(this, record !== undefined);
-    thread.reset();
-    thread.clearChildTid = table.slot(index, Slot.clearChildTid);
-    this.personality = table.slot(index, Slot.personality);
-    const word = (field: SlotWord): bigint => BigInt(table.slot(index, field) >>> 0);
-    this.signals.beginThread(word(Slot.maskLow) | (word(Slot.maskHigh) << 32n));
-  }
-
-  /** The guest thread here is gone: whoever waits for it learns of it, and another may begin. */
-  endThread(killed: boolean): void {
-    const { threads, thread, signals } = this;
-    const { tid } = this;
-    signals.endThread();
-    if (!killed) releaseRobustFutexes(this, thread.robustList, tid);
-    const cleared = thread.clearChildTid;
-    thread.clearChildTid = 0;
-    const { lock, table, index } = threads;
-    lock.enter();
-    const status = this.end?.kind === 'thread' ? this.end.status : 0;
-    const last = !killed && threads.leave(status);
-    table.setSlot(index, Slot.kill, 0);
-    table.setSlot(index, Slot.status, threads.isLeader ? Status.ended : Status.idle);
-    if (table.get(Control.ending) !== 0) table.wakeSlot(index, Slot.status);
-    lock.leave();
-    if (last) threads.endProcess('exit', table.get(Control.leaderStatus));
-    // From here on another guest thread's registers may be in the CPU state.
-    if (!killed) this.clearTid(cleared);
   }
 
   /** What a signal is to do is state that threads share. */
@@ -588,22 +488,13 @@ export class LinuxProcess {
     const address = this.thread.clearChildTid;
     this.thread.clearChildTid = 0;
     // Nobody else sees memory that is not shared.
-    if (this.mappings.regions.at(address >>> 0)?.shared) this.clearTid(address);
+    if (this.mappings.regions.at(address >>> 0)?.shared) clearTid(this, address);
   }
 
   /** `exit`: the end of the process where this is its only thread. */
   exitThread(status: number): void {
     if (this.threads.isThreaded) this.end ??= { kind: 'thread', status: status & 0xff, killed: false };
     else this.exit(status);
-  }
-
-  /** Tells whoever waits for a thread that it is gone (set_tid_address; kernel/fork.c, mm_release). */
-  private clearTid(address: number): void {
-    const { memory } = this;
-    address >>>= 0;
-    if (address === 0 || !memory.isWritable(address, 4)) return;
-    memory.writeU32(address, 0);
-    syscall(Host.futex, this.hostBase + address, FUTEX_WAKE, 1);
   }
 
   // ---- fork --------------------------------------------------------------------------------------------------

@@ -94,7 +94,8 @@ export class StraceWriter {
     // strace pads to column 40 before the equals sign.
     const at = text.lastIndexOf(' = ');
     const padded = at >= 0 && at < 40 && text[at - 1] === ')' ? text.slice(0, at).padEnd(39) + text.slice(at) : text;
-    const prefix = process.pid === this.firstPid ? '' : `[pid ${process.pid}] `;
+    const id = process.threads.isThreaded ? process.tid : process.pid;
+    const prefix = id === this.firstPid ? '' : `[pid ${id}] `;
     this.write(`${prefix}${padded}\n`);
   }
 

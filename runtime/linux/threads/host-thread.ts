@@ -1,5 +1,6 @@
 /** What a Worker does all its life: waits for a guest thread that begins on its slot, runs it, and waits again. */
 import type { LinuxProcess, ProcessEnd } from '../process.js';
+import { beginThread, endThread } from './guest-thread.js';
 import { Control, Phase, Slot, Status } from './thread-table.js';
 
 /**
@@ -17,15 +18,15 @@ export function runHostThread(process: LinuxProcess): ProcessEnd {
   table.setSlot(index, Slot.status, Status.idle);
   table.wakeSlot(index, Slot.status);
   for (;;) {
-    lock.block(() => {
+    lock.rest(() => {
       while (table.slot(index, Slot.begun) === begun) table.waitSlot(index, Slot.begun, begun);
     });
     begun = table.slot(index, Slot.begun);
-    process.beginThread();
+    beginThread(process);
     const end = process.run();
     if (end.kind !== 'thread') return end;
     // A forked child that this thread leads has other threads that are still alive.
     begun = table.slot(index, Slot.begun);
-    process.endThread(end.killed);
+    endThread(process, end.killed);
   }
 }

@@ -4,7 +4,7 @@
  * with translations that it has dropped. Until there is a second thread nothing of this costs anything.
  */
 import { State, STATE_ADDRESS, STATE_SIZE } from '../../../translator/state.js';
-import { HostBuffer } from '../../host/buffer.js';
+import { HostBuffer, hostReadAll } from '../../host/buffer.js';
 import type { GuestMemory } from '../../memory/guest-memory.js';
 import { sharedWords } from './shared-state.js';
 import { Control, Phase, Slot, Status, type ThreadTable } from './thread-table.js';
@@ -23,6 +23,17 @@ const ENTRIES = 1024;
 /** How long a thread waits for another before it looks again, in nanoseconds: a wake-up cannot be missed for longer. */
 const PATIENCE = 1_000_000;
 const SPINS = 200;
+/** Looks in a row that must find all other threads asleep. */
+const QUIET_LOOKS = 2;
+
+/** Whether a thread of this process waits in the host's kernel (proc(5), stat). */
+function isAsleep(tid: number): boolean {
+  const stat = hostReadAll(`/proc/self/task/${tid}/stat`);
+  if (typeof stat === 'number') return true;
+  const END_OF_NAME = 0x29;
+  const RUNNING = 0x52;
+  return stat[stat.lastIndexOf(END_OF_NAME) + 2] !== RUNNING;
+}
 
 export class KernelLock {
   /** How often the calling thread has entered. */
@@ -98,6 +109,13 @@ export class KernelLock {
     }
   }
 
+  /** Waits without a guest thread: nobody waits for this one then, whether or not there are threads at the moment. */
+  rest(run: () => void): void {
+    this.startWaiting();
+    run();
+    this.stopWaiting();
+  }
+
   private startWaiting(): void {
     this.table.setSlot(this.index, Slot.phase, Phase.waiting);
     // Who asked this thread to stop, or to drop translations, need not wait for it any more.
@@ -139,6 +157,20 @@ export class KernelLock {
       if (other !== this.index) this.awaitOther(other, () => false);
     }
     this.table.set(Control.awaiting, 0);
+  }
+
+  /**
+   * As `stopOthers`, and returns when the others have also come to rest in the host's kernel: on the way there a thread may still
+   * be in the midst of V8, whose locks a fork would copy.
+   */
+  stopOthersInKernel(): void {
+    if (!this.isThreaded) return;
+    this.stopOthers();
+    const { table, index } = this;
+    const others = [...table.used()].filter((other) => other !== index).map((other) => table.slot(other, Slot.tid));
+    for (let quiet = 0; quiet < QUIET_LOOKS; quiet++) {
+      for (const tid of others) if (!isAsleep(tid)) quiet = -1;
+    }
   }
 
   resumeOthers(): void {

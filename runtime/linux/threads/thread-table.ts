@@ -45,18 +45,16 @@ export const Control = {
   endValue: 5,
   /** Slot of the thread that ends the process, and executes programs in it. */
   leader: 6,
-  /** What the leader's guest thread gave to `exit`. */
-  leaderStatus: 7,
   /** Slots that were ever used. */
-  slots: 8,
+  slots: 7,
   /** Not zero: the leader is to execute the program in the record. */
-  execute: 9,
+  execute: 8,
   /** Counts dropped translations: `invalidations.ts`. */
-  invalidations: 10,
+  invalidations: 9,
   /** Not zero: a thread waits for others to wait or to apply invalidations. */
-  awaiting: 11,
+  awaiting: 10,
   /** Not zero: a thread waits for the others to end. */
-  ending: 13,
+  ending: 11,
   /** What generated code of all threads tests: `translations.ts`. */
   checks: 12,
 } as const;

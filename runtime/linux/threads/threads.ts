@@ -154,13 +154,6 @@ export class Threads {
 
   // Ending -----------------------------------------------------------------------------------------------------
 
-  /** The guest thread here is gone. True when it was the last. The lock is held. */
-  leave(status: number): boolean {
-    const { table } = this;
-    if (this.isLeader) table.set(Control.leaderStatus, status);
-    return table.add(Control.live, -1) === 1;
-  }
-
   /** Has the leader end the process; comes back only in the leader. */
   endProcess(kind: 'exit' | 'signal', value: number): void {
     const { table } = this;
@@ -217,7 +210,7 @@ export class Threads {
         table.setSlot(index, Slot.status, Status.running);
         return true;
       }
-      lock.block(() => table.waitSlot(index, Slot.begun, begun));
+      lock.rest(() => table.waitSlot(index, Slot.begun, begun));
     }
   }
 

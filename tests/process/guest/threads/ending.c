@@ -6,11 +6,6 @@
 
 static int ends[2];
 
-static void *sleep_for_ever(void *argument)
-{
-    for (;;) pause();
-    return argument;
-}
 static volatile int never;
 static void *spin_for_ever(void *argument)
 {
@@ -24,18 +19,10 @@ static void *read_for_ever(void *argument)
     read(ends[0], &byte, 1);
     return NULL;
 }
-static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
-static void *lock_for_ever(void *argument)
-{
-    (void)argument;
-    pthread_mutex_lock(&held);
-    return NULL;
-}
 static void others(void)
 {
     pthread_t thread;
-    pthread_mutex_lock(&held);
-    static void *(*const functions[])(void *) = {sleep_for_ever, spin_for_ever, read_for_ever, lock_for_ever};
+    static void *(*const functions[])(void *) = {spin_for_ever, read_for_ever};
     for (size_t i = 0; i < COUNT(functions); i++) pthread_create(&thread, NULL, functions[i], NULL);
     milliseconds(30);
 }
@@ -63,18 +50,23 @@ static void thread_leaves_process(void)
     others();
     in_thread(exit_three);
 }
+static void exit_three_later(void)
+{
+    milliseconds(50);
+    exit(3);
+}
 static void first_leaves(void)
 {
     pthread_t thread;
-    pthread_create(&thread, NULL, call, exit_three);
-    pthread_exit(NULL);
+    pthread_create(&thread, NULL, call, exit_three_later);
+    syscall(SYS_exit, 0);
 }
 static void just_end(void) { milliseconds(30); }
 static void all_leave(void)
 {
     pthread_t thread;
     pthread_create(&thread, NULL, call, just_end);
-    pthread_exit(NULL);
+    syscall(SYS_exit, 4);
 }
 static void die(void)
 {
@@ -127,7 +119,8 @@ static void before(void) { handlers += 1; }
 static void in_parent(void) { handlers += 10; }
 static void in_the_child(void) { handlers += 100; }
 
-static char *again[] = {"/proc/self/exe", "ending", "again", NULL, NULL};
+static char self[4096];
+static char *again[] = {self, "ending", "again", NULL, NULL};
 static void execute_itself(void)
 {
     char pid[12];
@@ -151,11 +144,16 @@ static void fail_to_execute(void)
     char *argv[] = {"x", NULL};
     result("execve of nothing", execv("/no/such/file", argv));
 }
+static void execute_later(void)
+{
+    milliseconds(50);
+    execute_itself();
+}
 static void execute_after_first(void)
 {
     pthread_t thread;
-    pthread_create(&thread, NULL, call, execute_itself);
-    pthread_exit(NULL);
+    pthread_create(&thread, NULL, call, execute_later);
+    syscall(SYS_exit, 0);
 }
 
 static void spawn_here(void)
@@ -193,6 +191,7 @@ int ending_program(int argc, char **argv)
     }
     if (argc > 1) return 13;
     pipe(ends);
+    self[readlink("/proc/self/exe", self, sizeof self - 1)] = 0;
     static const struct {
         const char *name;
         void (*run)(void);
