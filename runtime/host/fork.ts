@@ -4,6 +4,7 @@
  * `--single-threaded`: otherwise V8 waits for worker threads that the child does not have.
  */
 import { CodeBytes, functionAt, placeCode, symbolAddress } from './machine-code.js';
+import { findWaiters, forgetWaiters } from './stale-waiters.js';
 
 const MADV_DOFORK = 11;
 const SYS_MADVISE = 28;
@@ -27,12 +28,20 @@ const SIGCHLD = 17;
  * end, the child is made by the bare system call, without the C library's preparations.
  */
 export function fork(exitSignal = SIGCHLD): number {
-  if (exitSignal !== SIGCHLD) {
-    cloneFunction ??= functionAt<(flags: number) => number>(placeCode(cloneCode()), 'int bridge86_clone(int)');
-    return cloneFunction(exitSignal);
-  }
+  findWaiters();
+  const pid = exitSignal === SIGCHLD ? forkByLibrary() : forkBySystemCall(exitSignal);
+  if (pid === 0) forgetWaiters();
+  return pid;
+}
+
+function forkByLibrary(): number {
   forkFunction ??= functionAt<() => number>(placeCode(forkCode()), 'int bridge86_fork(void)');
   return forkFunction();
+}
+
+function forkBySystemCall(exitSignal: number): number {
+  cloneFunction ??= functionAt<(flags: number) => number>(placeCode(cloneCode()), 'int bridge86_clone(int)');
+  return cloneFunction(exitSignal);
 }
 
 function cloneCode(): Uint8Array {

@@ -6,7 +6,8 @@ import koffi from 'koffi';
 import { addressOf, errno, mmap, mprotect } from './libc.js';
 
 const libc = koffi.load(null);
-const memcpy = libc.func('void memcpy(uint64_t, uint64_t, uint64_t)') as (
+/** `memcpy` between host addresses. */
+export const copyMemory = libc.func('void memcpy(uint64_t, uint64_t, uint64_t)') as (
   target: number,
   source: number,
   length: number,
@@ -25,7 +26,7 @@ export function placeCode(bytes: Uint8Array): number {
   if (address === -1) throw new Error(`no memory for machine code (errno ${errno()})`);
   const source = new Uint8Array(new ArrayBuffer(Math.max(bytes.length, 128)));
   source.set(bytes);
-  memcpy(address, addressOf(source.buffer), bytes.length);
+  copyMemory(address, addressOf(source.buffer), bytes.length);
   if (mprotect(address, length, PROT_READ | PROT_EXEC) < 0) {
     throw new Error(`the host does not allow executable memory (errno ${errno()})`);
   }
