@@ -15,6 +15,8 @@ export class Block {
   count = 0;
   /** Its count when it was last proposed for compilation. */
   hotAt = 0;
+  /** What a run costs, beside one of a block of a few instructions: heat is time, not runs. */
+  readonly weight: number;
   /** Generated code that starts here. */
   compiled: CompiledFunction | null = null;
   /** The two blocks that followed it last: they save look-ups. */
@@ -39,7 +41,9 @@ export class Block {
     private readonly decode: ((block: Block) => DecodedCode) | null = null,
     /** Its operations tell of it (`observation.ts`): it is never compiled. */
     readonly observed = false,
-  ) {}
+  ) {
+    this.weight = 1 + (((end - pc) | 0) >>> 5);
+  }
 
   get operations(): Operation[] {
     return (this.code ??= this.decode!(this)).operations;

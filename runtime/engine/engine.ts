@@ -22,7 +22,10 @@ import { createX87Helpers } from '../helpers/x87/index.js';
 import { createEnvironment, type Environment } from './environment.js';
 
 export type EngineKind = 'interpret' | 'block' | 'region' | 'lockstep';
-/** What generated code is written in; `auto`: WebAssembly where it is the faster one. */
+/**
+ * What generated code is written in. `wasm`: WebAssembly, JavaScript where a region has no form in it. `auto`: whatever is the
+ * faster, which is what `wasm` does as long as a region of the one cannot call one of the other.
+ */
 export type BackendKind = 'js' | 'wasm' | 'auto';
 
 /**
@@ -448,7 +451,7 @@ export class Dispatcher implements Engine {
   }
 
   private count(block: Block, threshold: number): void {
-    if (block.compiled === null && ++block.count >= block.hotAt + threshold) {
+    if (block.compiled === null && (++block.count - block.hotAt) * block.weight >= threshold) {
       block.hotAt = block.count;
       this.compiler!.request(block);
     }

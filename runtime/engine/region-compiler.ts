@@ -9,13 +9,12 @@ import { isTerminator } from '../../translator/ir/ir.js';
 import { liftBlock } from '../../translator/lift/lift.js';
 import { forwardLoads } from '../../translator/passes/forward-loads.js';
 import { FLAG_BITS, flagBits, OTHER_BITS, removeDeadPuts, type Liveness } from '../../translator/passes/liveness.js';
-import { isX87Call, x87UnitAt } from '../../translator/passes/x87-operations.js';
 import { X87Plan } from '../../translator/passes/x87-stack.js';
 import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
 import { Exit } from '../../translator/state.js';
 import type { Block, CompiledFunction } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
-import { isInline, Unsupported } from '../../translator/emit/wasm/emitter.js';
+import { Unsupported } from '../../translator/emit/wasm/emitter.js';
 import { setV8Flags } from './v8-flags.js';
 import { WasmBackend } from './wasm-backend.js';
 
@@ -98,7 +97,6 @@ export class RegionCompiler implements Compiler {
   private addToModule(block: Block, graph: RegionGraph, liveness: Liveness, name: string): boolean {
     if (!this.wasm) return false;
     const plan = X87Plan.of(graph);
-    if (this.engineOptions.backend === 'auto' && callsHelpers(graph, plan !== undefined)) return false;
     try {
       this.wasm.add(block, graph, liveness, name, plan);
       return true;
@@ -288,16 +286,4 @@ function takeHottest(blocks: Block[]): Block {
   let best = 0;
   for (let i = 1; i < blocks.length; i++) if (blocks[i]!.count > blocks[best]!.count) best = i;
   return blocks.splice(best, 1)[0]!;
-}
-
-/** Does the region call helpers that WebAssembly code has no instructions for? `x87`: those of the x87 are planned for. */
-function callsHelpers(graph: RegionGraph, x87: boolean): boolean {
-  return graph.nodes.some(({ ir }) =>
-    ir.statements.some(
-      (statement, index) =>
-        statement.kind === 'call' &&
-        !isInline(statement) &&
-        !(x87 && (isX87Call(statement.helper) || x87UnitAt(ir.statements, index))),
-    ),
-  );
 }
