@@ -10,6 +10,9 @@ export const PROCESS_PROGRAMS = [
   ...['threads', 'locking', 'atomics', 'signalling', 'ending', 'sharing'],
 ] as const;
 
+/** Programs of many threads that signal, exec and end one another. One run in ten or so hangs, for reasons not yet known. */
+export const UNSTEADY_PROGRAMS: readonly string[] = ['signalling', 'ending'];
+
 export const PROCESS_ENGINES: readonly (readonly string[])[] = [
   ['--engine', 'interpret'],
   ['--engine', 'block'],
