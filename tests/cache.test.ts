@@ -18,7 +18,7 @@ import tap from 'tap';
 import { GUESTS } from './support/paths.js';
 import { ENVIRONMENT, type Outcome, runBridge } from './support/run.js';
 
-const REGIONS = ['--engine', 'region', '--backend', 'auto', '--stats'];
+const REGIONS = ['--engine', 'region', '--backend', 'auto', '--stats', '--cache'];
 const GUEST = [join(GUESTS, 'bench/lists'), '1'];
 
 /** A directory for caches, and what runs of the guest there give. */
@@ -60,6 +60,13 @@ void tap.test('kept translations', { timeout: 240_000 }, async (t) => {
     const good = readFileSync(file!);
     t.equal((await run('--no-cache')).stderr.includes('kept functions: 0'), true, '--no-cache');
     t.equal(keptFunctions(await run('--cpu', '486')), 0, 'made for another processor');
+    rmSync(file!);
+    const plain = await runBridge(['run', '--engine', 'region', ...GUEST], {
+      environment: { ...ENVIRONMENT, XDG_CACHE_HOME: home },
+    });
+    t.equal(plain.stdout.toString(), first.stdout.toString(), 'without --cache: output');
+    t.equal(files().length, 0, 'without --cache nothing is kept');
+    writeFileSync(file!, good, { mode: 0o600 });
 
     const damage: Record<string, (bytes: Buffer) => Buffer> = {
       'a bit of the code': (bytes) => flipped(bytes, bytes.length - 100),

@@ -25,7 +25,9 @@ const record = process.env.BRIDGE86_RECORD !== undefined;
 /** Only cases whose name contains this. */
 const only = process.env.BRIDGE86_TEST_ONLY;
 /** `ENGINE` or `ENGINE:BACKEND`. */
-const engines = (process.env.BRIDGE86_TEST_ENGINES ?? 'interpret,block').split(',').filter((name) => name !== '');
+const engines = (process.env.BRIDGE86_TEST_ENGINES ?? 'interpret,block,region:auto')
+  .split(',')
+  .filter((name) => name !== '');
 const SECOND = 1000;
 
 function shorten({ status, stdout }: Outcome): Recorded {

@@ -23,8 +23,8 @@ export const RUN_OPTIONS = {
   U: { describe: 'remove an environment variable: VAR', type: 'string' },
   argv0: { describe: "the program's argv[0]", type: 'string' },
   strace: { describe: 'print every system call with its arguments and result', type: 'boolean' },
-  engine: { describe: 'how the guest is executed', choices: ENGINES, default: 'block' },
-  backend: { describe: 'what generated code is written in', choices: BACKENDS, default: 'js' },
+  engine: { describe: 'how the guest is executed', choices: ENGINES, default: 'region' },
+  backend: { describe: 'what generated code is written in (default: auto for regions, else js)', choices: BACKENDS },
   memory: {
     describe: 'how generated code finds faults (precise: with exact registers)',
     choices: MEMORY_MODES,
@@ -44,6 +44,7 @@ export const RUN_OPTIONS = {
   'bridge-stubs': { describe: 'take bridged libraries from DIR (bridge86 nativelib build)', type: 'string' },
   'no-bridge': { describe: 'bridge nothing, whatever BRIDGE86_BRIDGES says', type: 'boolean' },
   'bridge-report': { describe: 'print at the end what was bridged, what was not, and why', type: 'boolean' },
+  cache: { describe: 'keep translations for later runs (what is kept is used anyway)', type: 'boolean' },
   'no-cache': { describe: 'neither use nor keep translations of other runs', type: 'boolean' },
   g: { describe: 'wait for gdb on a TCP PORT of this machine, or on unix:PATH', type: 'string' },
   seed: { describe: "a number that fixes the guest's random bytes", type: 'number' },
@@ -59,7 +60,8 @@ export interface RunOptions {
   argv0: string | undefined;
   strace: boolean;
   engine: EngineKind;
-  backend: BackendKind;
+  /** Undefined: what suits the engine. */
+  backend: BackendKind | undefined;
   memory: MemoryMode;
   x87: X87Kind;
   dump: DumpKind[];
@@ -74,8 +76,8 @@ export interface RunOptions {
   bridgeSymbols: string[];
   bridgeStubs: string | undefined;
   bridgeReport: boolean;
-  /** Not --no-cache. */
-  cache: boolean;
+  /** What is done with translations of other runs: used, and those of this run kept, too, or neither. */
+  cache: 'use' | 'keep' | 'off';
   program: string;
   /** Without argv[0]. */
   arguments: string[];
@@ -116,7 +118,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     argv0: undefined,
     strace: false,
     engine: RUN_OPTIONS.engine.default,
-    backend: RUN_OPTIONS.backend.default,
+    backend: undefined,
     memory: RUN_OPTIONS.memory.default,
     x87: RUN_OPTIONS.x87.default,
     dump: [],
@@ -129,7 +131,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     bridgeSymbols: [],
     bridgeStubs: undefined,
     bridgeReport: false,
-    cache: true,
+    cache: 'use',
     program: '',
     arguments: [],
   };
@@ -220,8 +222,11 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
     case 'bridge-report':
       options.bridgeReport = true;
       break;
+    case 'cache':
+      options.cache = 'keep';
+      break;
     case 'no-cache':
-      options.cache = false;
+      options.cache = 'off';
       break;
     case 'g':
       if (value.startsWith('unix:')) options.gdb = { path: Buffer.from(value.slice(5), 'latin1').toString() };

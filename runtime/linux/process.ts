@@ -245,7 +245,7 @@ export class LinuxProcess {
 
   /** Before the program's end: keeps what was translated of it, unless it shares that with the parent that it was forked from. */
   keepTranslations(): void {
-    if (this.programStart === undefined) return;
+    if (this.programStart === undefined || this.options.keepingMilliseconds === 0) return;
     const allowed = KEEPING_MILLISECONDS + KEEPING_SHARE * (performance.now() - this.programStart);
     this.engine.keepTranslations(this.options.keepingMilliseconds ?? allowed);
   }

@@ -7,6 +7,7 @@ import { selectBridges, SelectionError } from '../../../bridges/selection.js';
 import { useStubDirectory } from '../../../bridges/stub-directory.js';
 import { ProcessDebugger } from '../../../runtime/debug/process-debugger.js';
 import { cpuModel, hardwareCapabilities } from '../../../runtime/cpu/cpuid.js';
+import type { BackendKind } from '../../../runtime/engine/engine.js';
 import { createEngine, type EngineOptions } from '../../../runtime/engine/index.js';
 import type { KeptOptions } from '../../../runtime/engine/persistent/translations.js';
 import type { CodeRange } from '../../../runtime/engine/persistent/unit.js';
@@ -37,12 +38,14 @@ export interface RunContext {
   readonly atEnd?: () => void;
   /** Tells this build of the emulator from others; without it no translations are kept. */
   readonly version?: string;
-  /** How long the program's end may be put off for what later runs gain. */
+  /** How long the program's end may be put off for what later runs gain; the options decide without it. */
   readonly keepingMilliseconds?: number;
 }
 
 /** Never returns: the process ends with the guest, without Node's own teardown (a fork's child must not run that). */
-export function run(options: RunOptions, { atEnd, version, keepingMilliseconds }: RunContext): never {
+export function run(options: RunOptions, context: RunContext): never {
+  const { atEnd, version } = context;
+  const keepingMilliseconds = context.keepingMilliseconds ?? (options.cache === 'keep' ? undefined : 0);
   const environment = changedEnvironment(rawEnvironment(), options.environmentChanges);
   const sysroot = sysrootOf(options);
   let bridges: Bridges | undefined;
@@ -130,7 +133,7 @@ function load(
 function engineOptions(options: RunOptions, guest: LinuxProcess): EngineOptions {
   return {
     kind: options.engine,
-    backend: options.backend,
+    backend: options.backend ?? defaultBackend(options),
     x87: options.x87,
     cpuModel: options.cpu ?? 'max',
     symbolAt: (address) => guest.symbols.symbolAt(address)?.name,
@@ -139,13 +142,18 @@ function engineOptions(options: RunOptions, guest: LinuxProcess): EngineOptions 
   };
 }
 
+/** JavaScript where somebody wants to see it, and for translations of few blocks, which are not worth a module. */
+function defaultBackend({ engine, dump }: RunOptions): BackendKind {
+  return engine !== 'region' || (dump.includes('js') && !dump.includes('wasm')) ? 'js' : 'auto';
+}
+
 /** Where translations are kept, unless the options or the environment have it otherwise. */
 function keptOptions(
   { cache, cpu }: RunOptions,
   { mappings: { regions } }: LinuxProcess,
   version: string | undefined,
 ): { kept?: KeptOptions } {
-  if (!cache || version === undefined || (process.env.BRIDGE86_NO_CACHE ?? '') !== '') return {};
+  if (cache === 'off' || version === undefined || (process.env.BRIDGE86_NO_CACHE ?? '') !== '') return {};
   const codeRangeAt = (address: number): CodeRange | undefined => {
     const region = regions.at(address);
     if (!region || region.shared || (region.protection & (PROT_EXEC | PROT_WRITE)) !== PROT_EXEC) return undefined;
