@@ -121,8 +121,9 @@ int main(int argc, char **argv, char **envp)
     if (sys0(SYS_fork) == 0) {
         i32 pause[2] = {0, 50000000};
         if (sys0(SYS_fork) == 0) {
-            sys2(SYS_nanosleep, pause, 0);
-            sys2(SYS_nanosleep, pause, 0);
+            /* Long after the child's end, on a busy machine, too. */
+            i32 longer[2] = {0, 700000000};
+            sys2(SYS_nanosleep, longer, 0);
             sys3(SYS_write, pipe[1], "x", 1);
             leave(0);
         }
