@@ -58,7 +58,6 @@ const MODELS: Record<CpuModelName, { signature: number; brand: string; features:
   nehalem: { signature: 0x106a3, brand: 'Nehalem', features: NEHALEM },
   max: { signature: 0x106a3, brand: 'bridge86 virtual processor', features: MAX },
 };
-export const CPU_MODEL_NAMES = Object.keys(MODELS) as CpuModelName[];
 
 /** The model by name, with the features that are both of the model and declared. */
 export function cpuModel(name: CpuModelName): CpuModel {

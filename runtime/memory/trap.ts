@@ -1,8 +1,5 @@
 import { Trap } from '../../translator/state.js';
 
-/** Why an access to guest memory was refused; the values are Linux's si_code of SIGSEGV. */
-export const FaultCode = { mapError: 1, accessError: 2 } as const;
-
 /**
  * A processor exception on its way from an instruction to the process. Thrown by the interpreter's memory accesses and
  * helpers; `eip` is then the faulting instruction's. It is no `Error`: it is thrown often and needs no stack.

@@ -97,9 +97,6 @@ makers.set('fsqrt', () => ({ kind: 'root' }));
 makers.set('fcmov', (src) => ({ kind: 'move', src }));
 makers.set('fldcw', () => ({ kind: 'control' }));
 
-/** Can generated code do what the helper does? */
-export const isX87Call = (helper: string): boolean => makers.has(helper);
-
 type Call = Extract<Statement, { kind: 'call' }>;
 type Write = Extract<Statement, { kind: 'write' }>;
 type Read = Extract<Statement, { kind: 'read' }>;

@@ -129,8 +129,6 @@ export const targetDescription = (): string =>
   ) +
   '</target>';
 
-export const registerCount = ALL.length;
-
 /** A register's bytes, undefined where there is none of that number. */
 export function readTargetRegister(registers: Registers, number: number): Uint8Array | undefined {
   return ALL[number]?.read(registers);
