@@ -84,10 +84,11 @@ int limits_program(int argc, char **argv)
     result("sched_yield", sched_yield());
     result("sched_getcpu", sched_getcpu() >= 0);
     errno = 0;
-    result("getpriority", getpriority(PRIO_PROCESS, 0));
-    result("setpriority", setpriority(PRIO_PROCESS, 0, 3));
-    result("getpriority", getpriority(PRIO_PROCESS, 0));
-    result("nice", nice(2));
+    int priority = getpriority(PRIO_PROCESS, 0); /* It is inherited. */
+    result("getpriority", errno);
+    result("setpriority", setpriority(PRIO_PROCESS, 0, priority < 17 ? priority + 3 : 19));
+    result("getpriority", getpriority(PRIO_PROCESS, 0) - (priority < 17 ? priority : 16));
+    result("nice", nice(2) - getpriority(PRIO_PROCESS, 0));
     char bytes[16] = {0};
     result("getrandom", getrandom(bytes, sizeof bytes, 0));
     result("getrandom of unknown flags", getrandom(bytes, sizeof bytes, 0x100));
