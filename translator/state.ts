@@ -144,6 +144,8 @@ export const Exit = {
   privileged: 5,
   /** The nativelib cookie. */
   bridge: 6,
+  /** Flags were set by which instructions are to be executed one by one (`runtime/engine/stepping.ts`). */
+  step: 8,
 } as const;
 
 /** x86 exception vectors (Intel SDM volume 3, table 6-1). */

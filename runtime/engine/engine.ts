@@ -20,6 +20,7 @@ import { MemoryWatch, Watching } from '../memory/watch.js';
 import type { KeptOptions, PersistentTranslations } from './persistent/translations.js';
 import { createX87Helpers } from '../helpers/x87/index.js';
 import { createEnvironment, type Environment } from './environment.js';
+import { EFLAGS_AC, EFLAGS_TF, isMisaligned, STEPPING_FLAGS } from './stepping.js';
 
 export type EngineKind = 'interpret' | 'block' | 'region' | 'lockstep';
 /**
@@ -152,6 +153,7 @@ const EXIT = State.exit >> 2;
 const PENDING = State.pending >> 2;
 const CALL_DEPTH = State.callDepth >> 2;
 const FAULT_SIGNAL = State.faultSignal >> 2;
+const EFLAGS_REST = State.eflagsRest >> 2;
 
 /** What V8 says where an access reaches over the end of the 4 GiB: of a DataView, and of WebAssembly. */
 const BEYOND_MEMORY = /^(Offset is outside the bounds of the DataView|memory access out of bounds)$/;
@@ -370,7 +372,8 @@ export class Dispatcher implements Engine {
         if (this.stepsFirst) {
           this.stepsFirst = false;
           this.stepAnnounced();
-        } else if (this.remaining === Infinity) this.execute();
+        } else if (state[EFLAGS_REST]! & STEPPING_FLAGS) this.executeStepping();
+        else if (this.remaining === Infinity) this.execute();
         else this.executeCounted();
       } catch (error) {
         if (state[FAULT_SIGNAL] !== 0) continue;
@@ -516,6 +519,21 @@ export class Dispatcher implements Engine {
     while (this.remaining !== 0) {
       this.interpretWatched(this.blockAt(state[EIP]!).operations);
       if (state[EXIT] !== 0 || state[PENDING] !== 0) return;
+    }
+  }
+
+  /** Executes one instruction after the other while EFLAGS ask for it: what they say is done before and after each. */
+  private executeStepping(): void {
+    const { state, cpu } = this;
+    for (let flags = state[EFLAGS_REST]!; flags & STEPPING_FLAGS; flags = state[EFLAGS_REST]!) {
+      const pc = state[EIP]!;
+      if (flags & EFLAGS_AC && isMisaligned(this.decode(pc >>> 0), cpu)) throw new GuestTrap(Trap.alignment);
+      this.step(pc);
+      this.remaining--;
+      if (state[EXIT] !== 0 && state[EXIT] !== Exit.step) return;
+      state[EXIT] = 0;
+      if (flags & EFLAGS_TF) throw new GuestTrap(Trap.debug);
+      if (state[PENDING] !== 0 || this.remaining === 0) return;
     }
   }
 

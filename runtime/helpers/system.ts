@@ -3,7 +3,7 @@
  * time, 64-bit arithmetic that JavaScript lacks. Those that work on the whole state return 1 with `pendingTrap` set where
  * the instruction faults, so that generated code can leave in good order.
  */
-import { Segment, SPLIT_LOCK_ADDRESS, State, Trap } from '../../translator/state.js';
+import { Exit, Segment, SPLIT_LOCK_ADDRESS, State, Trap } from '../../translator/state.js';
 import { loadSegment, tlsDescriptor } from '../cpu/segments.js';
 import type { CpuState } from '../cpu/cpu-state.js';
 import { GuestTrap } from '../memory/trap.js';
@@ -11,6 +11,7 @@ import type { GuestMemory } from '../memory/guest-memory.js';
 import { cpuidLeaf, type CpuModel } from '../cpu/cpuid.js';
 import { createMaskedStore } from './simd/masked-store.js';
 import { createStringHelper } from './strings.js';
+import { STEPPING_FLAGS } from '../engine/stepping.js';
 
 /** The code selector of a 32-bit Linux process on x86_64 (arch/x86/include/asm/segment.h). */
 const USER_CODE_SELECTOR = 0x23;
@@ -229,6 +230,7 @@ export function createSystemHelpers(cpu: CpuState, memory: GuestMemory, options:
         if (selector !== USER_CODE_SELECTOR) protectionFault();
         const may = operandSize === 32 ? 0x244dd5 : 0x4dd5;
         cpu.eflags = (cpu.eflags & ~may) | (flags & may);
+        if (flags & may & STEPPING_FLAGS) s[State.exit >> 2] = Exit.step;
         s[State.esp >> 2] = (esp + 3 * bytes) | 0;
         s[State.eip >> 2] = target;
       });

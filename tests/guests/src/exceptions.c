@@ -63,6 +63,39 @@ CODE(root_x87, "fsqrt\n\tfwait");
 CODE(scale_x87, "fscale\n\tfwait");
 CODE(empty_x87, "fld %st(3)\n\tfwait");
 
+/* Alignment: each accesses what lies at ebx, or where esp or edi point. */
+CODE(load_word, "movw (%ebx), %ax");
+CODE(load_byte, "movb (%ebx), %al");
+CODE(load_single, "flds (%ebx)");
+CODE(load_extended, "fldt (%ebx)");
+CODE(load_decimal, "fbld (%ebx)");
+CODE(load_integer, "filds (%ebx)");
+CODE(store_environment, "fnstenv (%ebx)");
+CODE(store_state, "fnsave (%ebx)");
+CODE(store_control, "fnstcw (%ebx)");
+CODE(store_mxcsr, "stmxcsr (%ebx)");
+CODE(load_mmx, "movq (%ebx), %mm0\n\temms");
+CODE(load_low, "movsd (%ebx), %xmm1");
+CODE(load_high, "movhps (%ebx), %xmm1");
+CODE(convert, "cvtsi2sdl (%ebx), %xmm1");
+CODE(store_mask, "xorps %xmm1, %xmm1\n\tmaskmovdqu %xmm1, %xmm1");
+CODE(exchange_8, "cmpxchg8b (%ebx)");
+CODE(locked_add, "lock addl $0, (%ebx)");
+CODE(bit, "btl %ecx, (%ebx)");
+CODE(far_pointer, "lgsl (%ebx), %eax");
+CODE(address, "leal (%ebx), %eax\n\tprefetchnta (%ebx)");
+CODE(copy_words, "rep movsl");
+CODE(push_word, "pushw %ax");
+CODE(return_pop, "popl %eax");
+CODE(leave_frame, "leave");
+CODE(enter_frame, "enter $8, $0");
+CODE(push_all, "pushal");
+/* Sets the flags of edx. */
+CODE(trace, "pushfl\n\torl %edx, (%esp)\n\tpopfl\n\tmovl %eax, %ecx\n\tmovl %eax, %esi");
+CODE(trace_call, "movl $20, %eax\n\tpushfl\n\torl %edx, (%esp)\n\tpopfl\n\tint $0x80\n\tmovl $1, %eax\n\tmovl $2, %eax");
+CODE(trace_fault, "pushfl\n\torl %edx, (%esp)\n\tpopfl\n\tmovl (%ebx), %eax");
+CODE(trace_return, "pushfl\n\torl %edx, (%esp)\n\tpushl %cs\n\tpushl $1f\n\tiretl\n1:\n\tmovl $1, %eax\n\tmovl $2, %eax");
+
 struct action {
     void *handler;
     u32 flags;
@@ -110,7 +143,7 @@ static void handler(i32 signal, u32 *info, u32 *context)
     put(" xmm2=");
     for (i32 i = 3; i >= 0; i--) put_hex(fp[28 + 40 + 8 + i], 8);
     put("\n");
-    c[14] = (u32)finished;
+    c[14] = (u32)finished, c[16] &= ~0x40100u;
     /* What the instruction would meet again is masked. */
     fp[0] |= 0x3f, fp[1] &= ~0xffu, fp[28] |= 0x3f;
     ((u16 *)(fp + 28))[1] &= 0x7f00;
@@ -168,6 +201,61 @@ static void floating(const char *name, u8 *code, u16 control, u32 mxcsr, double 
     execute();
     if (!caught) put("  went through\n");
     state(0x37f, 0x1f80, 6, 3);
+}
+
+/* The instruction with EFLAGS.AC, before that thousands of times without it. `offset`: from where everything is aligned. */
+static void unaligned(const char *name, u8 *code, u32 offset)
+{
+    reset();
+    registers[EBX] += offset, registers[ESI] = WRITABLE + 0x300 + offset, registers[EDI] = WRITABLE + 0x400;
+    registers[ECX] = 2, registers[EBP] = WRITABLE + 0x600 + offset;
+    if (code == push_memory || code == push_word || code == return_pop || code == enter_frame || code == push_all) registers[ESP] += offset;
+    if (code == store_mask) registers[EDI] += offset;
+    target = (u32)code;
+    /* An operand that must be aligned in any case faults without the flag, too. */
+    for (u32 i = 0; i < rounds && code != aligned; i++) *(u32 *)(WRITABLE + 0x104 + offset) = 0x2b, execute();
+    *(u32 *)(WRITABLE + 0x104 + offset) = 0x2b;
+    __asm__ volatile("fninit");
+    flags |= 0x40000;
+    attempt(name, code, -1, 0);
+}
+
+static void alignment(void)
+{
+    static const struct {
+        const char *name;
+        u8 *code;
+        u32 most;
+    } instructions[] = {
+        {"load", load, 4}, {"load word", load_word, 2}, {"load byte", load_byte, 1}, {"store", store, 4}, {"add", add_memory, 4},
+        {"push", push_memory, 4}, {"push word", push_word, 2}, {"pop", return_pop, 4}, {"leave", leave_frame, 4}, {"enter", enter_frame, 4},
+        {"push all", push_all, 4}, {"load x87", load_x87, 8}, {"load single", load_single, 4}, {"load extended", load_extended, 8},
+        {"load decimal", load_decimal, 8}, {"load integer", load_integer, 2}, {"store environment", store_environment, 4},
+        {"store state", store_state, 4}, {"store control", store_control, 2}, {"store mxcsr", store_mxcsr, 4}, {"load mmx", load_mmx, 8},
+        {"load vector", load_vector, 16}, {"store vector", store_vector, 16}, {"aligned", aligned, 16}, {"load low", load_low, 8},
+        {"load high", load_high, 8}, {"convert", convert, 4}, {"store by mask", store_mask, 16}, {"exchange", exchange_8, 8},
+        {"locked add", locked_add, 4}, {"bit", bit, 4}, {"far pointer", far_pointer, 4}, {"address", address, 1}, {"copy", copy_words, 4},
+        {"copy bytes", copy, 1}};
+    for (u32 i = 0; i < sizeof instructions / sizeof *instructions; i++) {
+        u32 most = instructions[i].most;
+        put("alignment by "), put_unsigned(most), put(":\n");
+        unaligned(instructions[i].name, instructions[i].code, 0);
+        unaligned(instructions[i].name, instructions[i].code, most);
+        if (most > 1) unaligned(instructions[i].name, instructions[i].code, most / 2);
+        if (most > 2) unaligned(instructions[i].name, instructions[i].code, 1);
+    }
+    reset(), flags |= 0x40000, registers[EBX] = END + 1;
+    attempt("not aligned and not mapped", load, EBX, WRITABLE);
+    reset(), registers[EDX] = 0x100;
+    attempt("trace", trace, EDX, 0);
+    reset(), registers[EDX] = 0x100;
+    attempt("trace a system call", trace_call, EDX, 0);
+    reset(), registers[EDX] = 0x100, registers[EBX] = END;
+    attempt("trace a fault", trace_fault, -1, 0);
+    reset(), registers[EDX] = 0x100;
+    attempt("trace after iret", trace_return, EDX, 0);
+    reset(), registers[EDX] = 0x40000, registers[EBX] += 1;
+    attempt("alignment from here on", trace_fault, EDX, 0);
 }
 
 static void all(void)
@@ -270,5 +358,6 @@ int main(int argc, char **argv, char **envp)
     sys3(SYS_mprotect, NO_ACCESS, 4096, 0);
     sys3(SYS_mprotect, UNTOUCHED, END - UNTOUCHED, 1);
     all();
+    alignment();
     return 0;
 }

@@ -137,6 +137,8 @@ instruction('ret far', 'CA', ['Iw'], ends, (b, [i], context) => {
   b.jump(b.read(State.eip), 'indirect');
 });
 instruction('iret', 'CF', [], { writes: 'oszapcd', ends: true }, (b, _, context) => {
+  // What the flags may ask for begins outside of generated code.
+  if (!b.handler) b.guard(b.const(1), Trap.debug);
   b.callState('interruptReturn', [b.const(context.operandSize)]);
   b.jump(b.read(State.eip), 'indirect');
 });

@@ -1,5 +1,5 @@
 /** Moves: mov, movzx/movsx, xchg, lea, cmov, set, the stack, flags and segment registers. */
-import { State, Trap, Segment } from '../../state.js';
+import { Exit, State, Trap, Segment } from '../../state.js';
 import { CONDITIONS, type Builder, type Size } from '../../ir/builder.js';
 import { GENERAL_REGISTERS, type Value } from '../../ir/ir.js';
 import { instruction } from '../declare.js';
@@ -122,6 +122,10 @@ instruction('pushf', '9C', [], { reads: 'oszapcd' }, (b, _, context) => {
 });
 instruction('popf', '9D', [], { writes: 'oszapcd', ends: true }, (b, _, context) => {
   const flags = pop(b, size(context));
+  // TF and AC: from here on instructions are executed one by one, which begins outside of generated code.
+  const stepping = b.ne(b.and(flags, b.const(context.operandSize === 32 ? 0x40100 : 0x100)), b.const(0));
+  if (b.handler) b.write(State.exit, b.shl(stepping, b.const(Math.log2(Exit.step))));
+  else b.guard(stepping, Trap.debug);
   b.unpackLowFlags(flags);
   b.unpackHighFlags(flags);
   // What a process may change: TF, NT, AC, ID (the last two only with a 32-bit operand). IF and IOPL stay.
