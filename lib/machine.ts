@@ -484,11 +484,16 @@ export class Machine {
     try {
       const target = {
         pid: 1,
+        thread: 1,
+        threads: [{ id: 1, name: 'machine', registers: this.registers }],
         registers: this.registers,
         mappings: this.#mappings,
         engine: this.#engine,
         executable: undefined,
         auxiliaryVector: undefined,
+        siginfo: undefined,
+        files: undefined,
+        reportsForks: false,
       };
       return serveGdb(address, target, (options, isInterrupted) => {
         this.#isInterrupted = isInterrupted;

@@ -10,6 +10,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { HostBuffer } from './buffer.js';
 import { syscall } from './libc.js';
 import { CodeBytes, functionAt, placeCode } from './machine-code.js';
+import { isWakeupSignal, WAKEUP_SIGNAL } from './wakeup.js';
 
 const SYS_RT_SIGACTION = 13;
 const SYS_RT_SIGPROCMASK = 14;
@@ -79,6 +80,7 @@ const KICK_SIGNAL = 64;
 const KICK_CODE = -86;
 
 const KICK_BIT = 1n << BigInt(KICK_SIGNAL - 1);
+const WAKEUP_BIT = 1n << BigInt(WAKEUP_SIGNAL - 1);
 
 export type SafeSyscall = (number: number, a: number, b: number, c: number, d: number, e: number, f: number) => number;
 
@@ -218,6 +220,7 @@ export class HostSignals {
 
   /** Has a signal noted by the handler. `flags`: SA_NOCLDSTOP and SA_NOCLDWAIT. 0 or a negated error number. */
   catch(signal: number, flags: number): number {
+    if (isWakeupSignal(signal)) return 0;
     return this.setAction(signal, this.handler, flags | SA_SIGINFO);
   }
 
@@ -236,6 +239,7 @@ export class HostSignals {
   /** Gives a signal back to the kernel: 0 = SIG_DFL, 1 = SIG_IGN. */
   release(signal: number, disposition: 0 | 1, flags = 0): number {
     if (this.canKick && signal === KICK_SIGNAL) return this.catch(signal, flags);
+    if (isWakeupSignal(signal)) return 0;
     return this.setAction(signal, disposition, flags);
   }
 
@@ -251,6 +255,7 @@ export class HostSignals {
   /** Sets the calling thread's signal mask: bit n-1 is signal n. */
   setMask(mask: bigint): void {
     if (this.canKick) mask &= ~KICK_BIT;
+    if (isWakeupSignal(WAKEUP_SIGNAL)) mask &= ~WAKEUP_BIT;
     this.scratch.view.setBigUint64(0, mask, true);
     syscall(SYS_RT_SIGPROCMASK, SIG_SETMASK, this.scratch.address, 0, 8);
   }

@@ -38,8 +38,14 @@ function table(): HostBuffer {
   return (words ??= new HostBuffer(8 * (MAXIMUM_WORDS + 1)));
 }
 
-function install(): void {
-  if (installed) return;
+/** Whether a signal is taken: nobody else may catch or block it. */
+export function isWakeupSignal(signal: number): boolean {
+  return installed && signal === WAKEUP_SIGNAL;
+}
+
+/** @param interrupts whether system calls in which the signal finds the thread come back with EINTR */
+function install(interrupts = false): void {
+  if (installed && !interrupts) return;
   installed = true;
   const code = new CodeBytes()
     .emit(0x48, 0xb9) // mov rcx, table
@@ -60,7 +66,7 @@ function install(): void {
   const restorer = placeCode(new CodeBytes().emit(0xb8).i32(SYS_RT_SIGRETURN).emit(0x0f, 0x05).assemble());
   const action = new HostBuffer(128);
   action.view.setBigUint64(0, BigInt(handler), true);
-  action.view.setBigUint64(8, BigInt(SA_SIGINFO | SA_RESTORER | SA_RESTART), true);
+  action.view.setBigUint64(8, BigInt(SA_SIGINFO | SA_RESTORER | (interrupts ? 0 : SA_RESTART)), true);
   action.view.setBigUint64(16, BigInt(restorer), true);
   syscall(SYS_RT_SIGACTION, WAKEUP_SIGNAL, action.address, 0, 8);
 }
@@ -121,9 +127,9 @@ export class WakeupTimer {
   }
 }
 
-/** Has a socket call when bytes arrive. */
+/** Has a socket call when bytes arrive, also in the midst of system calls that block. */
 export function wakeOnInput(fd: number): void {
-  install();
+  install(true);
   const owner = new HostBuffer(128);
   owner.view.setInt32(0, F_OWNER_TID, true);
   owner.view.setInt32(4, syscall(SYS_GETTID), true);

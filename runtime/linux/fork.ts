@@ -23,7 +23,7 @@ const FRAMES_SIZE = 1 << 16;
 let explained = false;
 
 /** 0 in the child, the child's id in the parent, or a negated error number. */
-export function forkProcess(process: LinuxProcess, exitSignal?: number): number {
+export function forkProcess(process: LinuxProcess, exitSignal?: number, isVfork = false): number {
   if (!canFork()) {
     if (!explained) {
       process.report('bridge86: the guest wants to fork, for which Node must be started with --single-threaded');
@@ -31,6 +31,7 @@ export function forkProcess(process: LinuxProcess, exitSignal?: number): number 
     }
     return -Errno.EAGAIN;
   }
+  process.debugger?.beforeFork();
   // What is sent to the child before its handler knows the child's ids has to wait.
   process.signals.blockAll();
   // The child must not inherit locks of V8 that another thread holds.
@@ -41,6 +42,7 @@ export function forkProcess(process: LinuxProcess, exitSignal?: number): number 
   if (pid === 0) process.becomeChild();
   else lock.resumeOthers();
   process.signals.unblock();
+  if (pid !== 0) process.debugger?.afterFork(error ? -error : pid, isVfork);
   return error ? -error : pid;
 }
 
@@ -54,7 +56,7 @@ export function vforkProcess(process: LinuxProcess, exitSignal?: number): number
   // Other threads go on: what they write meanwhile must stay. The caller's frames are its own.
   const frames = process.cpu.i32[State.esp >> 2]! >>> 0;
   const sent = process.threads.isThreaded ? ([frames, frames + FRAMES_SIZE] as const) : ([0, GUEST_LIMIT] as const);
-  const pid = forkProcess(process, exitSignal);
+  const pid = forkProcess(process, exitSignal, true);
   if (pid === 0) {
     hostClose(readEnd);
     process.releaseParent = () => {
@@ -67,6 +69,7 @@ export function vforkProcess(process: LinuxProcess, exitSignal?: number): number
   hostClose(writeEnd);
   if (pid > 0) receivePages(process, readEnd);
   hostClose(readEnd);
+  if (pid > 0) process.debugger?.afterVfork();
   return pid;
 }
 

@@ -385,7 +385,9 @@ export class LinuxProcess {
     if (result === NO_RESULT) return;
     cpu.i32[State.eax >> 2] = result;
     if (result === -Errno.EINTR && !this.end) {
-      const restartable = declaration !== undefined && isRestartable(this, declaration);
+      // What only gdb has interrupted goes on as if nothing had been.
+      const restartable =
+        this.debugger?.noticeInterrupt() || (declaration !== undefined && isRestartable(this, declaration));
       this.deliver({ number, address, restartable });
     }
   }
@@ -504,7 +506,7 @@ export class LinuxProcess {
     this.pid = hostProcessId();
     this.threads.becomeAlone();
     this.programStart = undefined;
-    this.debugger?.leave();
+    this.debugger?.inChild();
     this.signals.resetForFork();
     this.thread.robustList = 0;
   }

@@ -1,79 +1,17 @@
 /** gdb at a guest: the same scripts natively and through `-g`, and the answers compared, in the engines that differ in it. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import tap from 'tap';
-import { GUEST_SOURCES, GUESTS, MAIN } from '../support/paths.js';
+import * as gdb from '../support/gdb.js';
+import { skip } from '../support/gdb.js';
+import { GUESTS, MAIN } from '../support/paths.js';
 
 const GUEST = join(GUESTS, 'debugged');
-const hasGdb = spawnSync('gdb', ['-nx', '-batch', '-ex', 'set architecture i386'], { encoding: 'utf8' }).status === 0;
-const SETTINGS = ['set pagination off', 'set confirm off', 'set width 0', `directory ${GUEST_SOURCES}/src`];
-
-/** Where the stacks differ, and the way in. */
-function normal(text: string): string[] {
-  return text
-    .split('\n')
-    .filter(
-      (line) => line !== '' && !/^Program stopped|^Cannot|^warning|_start|^\[Inferior|of file .*debugged/.test(line),
-    )
-    .map((line) =>
-      line
-        .replace(/0xf[fd][0-9a-f]{6}/g, 'STACK')
-        .replace(/ of \/.*/, '')
-        .replace(/process \d+/, 'process'),
-    );
-}
-
-function native(script: readonly string[], args: readonly string[]): string[] {
-  const commands = ['starti', ...script].flatMap((line) => ['-ex', line]);
-  const settings = [...SETTINGS, 'set startup-with-shell off'].flatMap((line) => ['-ex', line]);
-  const { stdout } = spawnSync('gdb', ['-nx', '-batch', ...settings, ...commands, '--args', GUEST, ...args], {
-    encoding: 'utf8',
-    timeout: 60000,
-  });
-  return normal(stdout);
-}
-
-interface Session {
-  readonly answers: string[];
-  readonly output: string;
-  readonly status: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
-async function remote(
-  script: readonly string[],
-  args: readonly string[],
-  options: readonly string[] = [],
-): Promise<Session> {
-  const directory = mkdtempSync(join(tmpdir(), 'bridge86-gdb-'));
-  try {
-    const socket = join(directory, 'socket');
-    const guest = spawn(MAIN, ['run', '-g', `unix:${socket}`, ...options, GUEST, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    guest.stdout.on('data', (piece) => (output += String(piece)));
-    guest.stderr.on('data', (piece) => (output += String(piece)));
-    const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
-      guest.once('close', (status, signal) => resolve([status, signal]));
-    });
-    for (let i = 0; i < 400 && !existsSync(socket); i++) await setTimeout(25);
-    const file = join(directory, 'script');
-    writeFileSync(file, [...SETTINGS, 'set sysroot /', `target remote ${socket}`, ...script].join('\n'));
-    const gdb = spawn('gdb', ['-nx', '-batch', '-x', file, GUEST], { stdio: ['ignore', 'pipe', 'pipe'] });
-    let answers = '';
-    gdb.stdout.on('data', (piece) => (answers += String(piece)));
-    gdb.stderr.on('data', (piece) => (answers += String(piece)));
-    await new Promise((resolve) => gdb.once('close', resolve));
-    const [status, signal] = await ended;
-    return { answers: normal(answers), output, status, signal };
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
+const native = gdb.native.bind(undefined, 'debugged');
+const remote = gdb.remote.bind(undefined, 'debugged');
 
 const WALK = [
   'break factorial',
@@ -107,6 +45,8 @@ const WALK = [
   'set var p.x = 60',
   'print p',
   'print factorial(6)',
+  'hbreak crash',
+  'info registers eax edx eip eflags cs gs',
 ];
 const WATCH = [
   'watch watched',
@@ -119,6 +59,8 @@ const WATCH = [
   'delete',
   'continue',
   'info symbol $pc',
+  'print $_siginfo.si_signo',
+  'print $_siginfo._sifields._sigfault.si_addr',
   'x/i $pc',
   'print where',
   'bt',
@@ -126,7 +68,6 @@ const WATCH = [
   'info locals',
 ];
 
-const skip = hasGdb ? false : 'gdb is not installed';
 for (const options of [
   ['--engine', 'interpret'],
   ['--engine', 'block'],
@@ -219,10 +160,10 @@ void tap.test('a machine', { skip }, async (t) => {
     'set var $eax = 77',
     'detach',
   ];
-  const gdb = spawn('gdb', ['-nx', '-batch', ...script.flatMap((line) => ['-ex', line])]);
+  const debuggerProcess = spawn('gdb', ['-nx', '-batch', ...script.flatMap((line) => ['-ex', line])]);
   let answers = '';
-  gdb.stdout.on('data', (piece) => (answers += String(piece)));
-  await new Promise((resolve) => gdb.once('close', resolve));
+  debuggerProcess.stdout.on('data', (piece) => (answers += String(piece)));
+  await new Promise((resolve) => debuggerProcess.once('close', resolve));
   await ended;
   t.match(answers, /\$1 = 5\n/);
   t.match(answers, /Old value = 5\nNew value = 9\n/);

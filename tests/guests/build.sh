@@ -25,6 +25,8 @@ done
 # With debug information, in which no path of this machine has a place.
 (cd "$here/src" && gcc "${static[@]}" -O0 -g -ffile-prefix-map="$here"=.. -ffile-prefix-map="$here/src"=. -fno-omit-frame-pointer \
   -o "$out/debugged" debugged.c -lgcc)
+(cd "$here/src" && gcc "${static[@]}" -O0 -g -ffile-prefix-map="$here"=.. -ffile-prefix-map="$here/src"=. -fno-omit-frame-pointer \
+  -o "$out/debugged-family" debugged-family.c -lgcc)
 gcc "${bare[@]}" -fPIE -static-pie -o "$out/pie" "$here/src/pie.c"
 gcc "${common[@]}" -march=i686 -o "$out/dynamic" "$here/src/dynamic.c" -lm
 

@@ -19,6 +19,10 @@ export class Connection {
 
   constructor(private readonly stream: SocketStream) {}
 
+  get fd(): number {
+    return this.stream.fd;
+  }
+
   /** Waits for a packet: its bytes, unescaped; `interrupt` for Ctrl-C; undefined when gdb is gone. */
   receive(): Uint8Array | 'interrupt' | undefined {
     for (;;) {

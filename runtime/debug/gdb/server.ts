@@ -8,6 +8,7 @@ import type { Mappings } from '../../memory/mappings.js';
 import { peek, poke } from '../../memory/peek.js';
 import type { WatchedRange } from '../../memory/watch.js';
 import type { Connection } from './connection.js';
+import { type DebugFiles, HostFiles } from './files.js';
 import {
   readTargetRegister,
   readTargetRegisters,
@@ -16,9 +17,20 @@ import {
   writeTargetRegisters,
 } from './target-registers.js';
 
+/** A thread that stands still while gdb asks. */
+export interface DebugThread {
+  readonly id: number;
+  readonly name: string;
+  readonly registers: Registers;
+}
+
 /** What is debugged. */
 export interface DebugTarget {
   readonly pid: number;
+  /** The thread that gdb is told of, whose registers are `registers`. */
+  readonly thread: number;
+  /** All threads, that one among them. */
+  readonly threads: readonly DebugThread[];
   readonly registers: Registers;
   readonly mappings: Mappings;
   readonly engine: Dispatcher;
@@ -26,6 +38,22 @@ export interface DebugTarget {
   readonly executable: Uint8Array | undefined;
   /** The auxiliary vector as it lies on the stack. */
   readonly auxiliaryVector: Uint8Array | undefined;
+  /** `siginfo_t` of the signal that was the last stop's reason; gdb may write it. */
+  readonly siginfo: Uint8Array | undefined;
+  readonly files: DebugFiles | undefined;
+  /** The document of `libraries-svr4`. */
+  libraries?(): string;
+  /** Whether `stop` will be called for forks. */
+  readonly reportsForks: boolean;
+}
+
+/** A child that gdb has been told of, until it says whether it wants to have it. */
+export interface ForkedChild {
+  readonly pid: number;
+  /** Breakpoints that gdb has set or taken away in the child, as `point` takes them. */
+  readonly points: [isSet: boolean, text: string][];
+  /** gdb does not want it, or no more. */
+  release(): void;
 }
 
 /** What gdb wants next. `signal`: in gdb's numbers, 0 for none. */
@@ -40,16 +68,27 @@ const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const number = (text: string | undefined): number => Number.parseInt(text ?? '0', 16);
 
 export class GdbServer {
-  private stopReply = `T${GDB_SIGTRAP.toString(16).padStart(2, '0')}`;
+  /** The last stop's signal and further pairs. */
+  private stopped = { signal: GDB_SIGTRAP, detail: '' };
   private readonly breakpoints = new Set<number>();
   private readonly watchpoints = new Map<string, WatchedRange[]>();
   /** The watchpoint that was hit in the instruction before the stop. */
   private hit: string | undefined;
+  /** What gdb knows of: ids of threads with their process's, events of forks. */
+  private multiprocess = false;
+  reportsForks = false;
+  reportsVforks = false;
+  /** Whom `g`, `m` and `Z` are about. */
+  private selected = { pid: 0, thread: 0 };
+  private child: ForkedChild | undefined;
+  private readonly hostFiles: HostFiles | undefined;
 
   constructor(
     private readonly connection: Connection,
     private readonly target: DebugTarget,
-  ) {}
+  ) {
+    if (target.files) this.hostFiles = new HostFiles(target.files, PACKET_SIZE / 2 - 32);
+  }
 
   get isConnected(): boolean {
     return !this.connection.isClosed;
@@ -73,11 +112,32 @@ export class GdbServer {
    * Tells of a stop, unless gdb has just connected, and answers until the guest is to go on.
    * @param signal in gdb's numbers
    * @param detail further `name:value;` pairs
+   * @param child that the process has just forked: gdb may detach from either of the two
    */
-  stop(signal: number, detail: string, tell: boolean): Resumption {
-    const thread = `thread:${this.target.pid.toString(16)};`;
-    this.stopReply = `T${signal.toString(16).padStart(2, '0')}${detail}${thread}`;
+  stop(signal: number, detail: string, tell: boolean, child?: ForkedChild): Resumption {
+    const { pid, thread } = this.target;
+    this.selected = { pid, thread };
+    this.child = child;
+    this.stopped = { signal, detail };
     if (tell) this.connection.send(this.stopReply);
+    try {
+      return this.answerUntilResumed();
+    } finally {
+      this.child = undefined;
+    }
+  }
+
+  /** The id of a thread (of the main one of a child) as packets have it. */
+  threadId(thread: number, pid = this.target.pid): string {
+    return this.multiprocess ? `p${pid.toString(16)}.${thread.toString(16)}` : thread.toString(16);
+  }
+
+  private get stopReply(): string {
+    const { signal, detail } = this.stopped;
+    return `T${signal.toString(16).padStart(2, '0')}${detail}thread:${this.threadId(this.target.thread)};`;
+  }
+
+  private answerUntilResumed(): Resumption {
     for (;;) {
       const packet = this.connection.receive();
       if (packet === undefined) return { kind: 'detach' };
@@ -89,11 +149,17 @@ export class GdbServer {
 
   /** Tells of the guest's end: `W` and its status, or `X` and the signal. */
   ended(reply: string): void {
-    this.connection.send(reply);
+    this.connection.send(this.multiprocess ? `${reply};process:${this.target.pid.toString(16)}` : reply);
+  }
+
+  /** Sets and takes away breakpoints that gdb has asked for before this process could hear it. */
+  applyPoints(points: ForkedChild['points']): void {
+    for (const [isSet, text] of points) this.point(isSet, text);
   }
 
   /** Takes away what gdb has set. */
   clear(): void {
+    this.hostFiles?.closeAll();
     for (const address of this.breakpoints) this.target.engine.observe().removeStop(address);
     this.breakpoints.clear();
     for (const ranges of this.watchpoints.values())
@@ -110,20 +176,20 @@ export class GdbServer {
         connection.send(this.stopReply);
         return undefined;
       case 'g':
-        connection.send(hexOf(readTargetRegisters(target.registers)));
+        connection.send(hexOf(readTargetRegisters(this.registers)));
         return undefined;
       case 'G':
-        writeTargetRegisters(target.registers, Buffer.from(rest, 'hex'));
+        writeTargetRegisters(this.registers, Buffer.from(rest, 'hex'));
         connection.send('OK');
         return undefined;
       case 'p': {
-        const bytes = readTargetRegister(target.registers, number(rest));
+        const bytes = readTargetRegister(this.registers, number(rest));
         connection.send(bytes ? hexOf(bytes) : 'E01');
         return undefined;
       }
       case 'P': {
         const [register, value = ''] = rest.split('=');
-        const done = writeTargetRegister(target.registers, number(register), Buffer.from(value, 'hex'));
+        const done = writeTargetRegister(this.registers, number(register), Buffer.from(value, 'hex'));
         connection.send(done ? 'OK' : 'E01');
         return undefined;
       }
@@ -144,7 +210,10 @@ export class GdbServer {
       }
       case 'Z':
       case 'z':
-        connection.send(this.point(text[0] === 'Z', rest));
+        if (this.child && this.selected.pid === this.child.pid) {
+          this.child.points.push([text[0] === 'Z', rest]);
+          connection.send('OK');
+        } else connection.send(this.point(text[0] === 'Z', rest));
         return undefined;
       case 'c':
       case 's':
@@ -156,13 +225,19 @@ export class GdbServer {
       case 'k':
         return { kind: 'kill' };
       case 'D':
-        this.clear();
-        connection.send('OK');
-        return { kind: 'detach' };
-      case 'H':
-      case 'T':
-        connection.send('OK');
+        return this.detach(number(rest.slice(1)));
+      case 'H': {
+        const { pid, thread } = this.parseThread(rest.slice(1));
+        const isKnown = thread <= 0 || pid === this.child?.pid || this.threadOf(thread) !== undefined;
+        if (isKnown && rest[0] === 'g') this.selected = { pid, thread: thread > 0 ? thread : target.thread };
+        connection.send(isKnown ? 'OK' : 'E03');
         return undefined;
+      }
+      case 'T': {
+        const { pid, thread } = this.parseThread(rest);
+        connection.send(pid === this.child?.pid || this.threadOf(thread) ? 'OK' : 'E03');
+        return undefined;
+      }
       case 'v':
         return this.verbose(text);
       case 'q':
@@ -179,24 +254,73 @@ export class GdbServer {
     const { connection } = this;
     if (text === 'vCont?') connection.send('vCont;c;C;s;S');
     else if (text.startsWith('vCont;')) {
-      const [action = ''] = text.slice('vCont;'.length).split(';');
-      const [what = ''] = action.split(':');
+      const actions = text.slice('vCont;'.length).split(';');
+      // The first that the thread belongs to holds for it.
+      const wanted = actions.find((action) => {
+        const { pid, thread } = this.parseThread(action.split(':')[1] ?? '-1');
+        return (thread <= 0 || thread === this.target.thread) && pid === this.target.pid;
+      });
+      if (wanted === undefined) {
+        connection.send('E03');
+        return undefined;
+      }
+      const [what = ''] = wanted.split(':');
       const signal = what.length > 1 ? number(what.slice(1)) : 0;
       return { kind: what[0] === 's' || what[0] === 'S' ? 'step' : 'continue', signal };
     } else if (text.startsWith('vKill')) {
       connection.send('OK');
       return { kind: 'kill' };
+    } else if (text.startsWith('vFile:') && this.hostFiles) {
+      connection.sendBytes(this.hostFiles.answer(text.slice('vFile:'.length)));
     } else connection.send('');
     return undefined;
   }
 
+  /** gdb leaves the process, or the child that it has just been told of. */
+  private detach(pid: number): Resumption | undefined {
+    const { child, connection } = this;
+    if (child && pid === child.pid) {
+      child.release();
+      connection.send('OK');
+      return undefined;
+    }
+    if (!child) this.clear();
+    connection.send('OK');
+    return { kind: 'detach' };
+  }
+
+  /** A thread's id in a packet: 0 any, -1 all. */
+  private parseThread(text: string): { pid: number; thread: number } {
+    const match = /^(?:p(-?[0-9a-f]+)\.)?(-?[0-9a-f]+)?/.exec(text)!;
+    const pid = number(match[1] ?? '-1');
+    return { pid: pid > 0 ? pid : this.target.pid, thread: number(match[2] ?? '-1') };
+  }
+
+  private threadOf(id: number): DebugThread | undefined {
+    return this.target.threads.find((thread) => thread.id === id);
+  }
+
+  /** Those of the selected thread; a child's are its parent's at first. */
+  private get registers(): Registers {
+    const { thread } = this.selected;
+    if (thread === this.target.thread) return this.target.registers;
+    return this.threadOf(thread)?.registers ?? this.target.registers;
+  }
+
   private query(text: string): void {
     const { connection, target } = this;
-    const id = target.pid.toString(16);
     if (text.startsWith('qSupported')) {
+      const known = text.slice(text.indexOf(':') + 1).split(';');
+      this.multiprocess = known.includes('multiprocess+');
+      this.reportsForks = target.reportsForks && this.multiprocess && known.includes('fork-events+');
+      this.reportsVforks = this.reportsForks && known.includes('vfork-events+');
       const features = [
         `PacketSize=${PACKET_SIZE.toString(16)}`,
-        'qXfer:features:read+',
+        'qXfer:features:read+;qXfer:threads:read+',
+        ...(this.multiprocess ? ['multiprocess+'] : []),
+        ...(this.reportsForks ? ['fork-events+'] : []),
+        ...(this.reportsVforks ? ['vfork-events+'] : []),
+        ...(target.libraries ? ['qXfer:libraries-svr4:read+;qXfer:siginfo:read+;qXfer:siginfo:write+'] : []),
         ...(target.auxiliaryVector ? ['qXfer:auxv:read+'] : []),
         ...(target.executable ? ['qXfer:exec-file:read+'] : []),
         'QStartNoAckMode+;swbreak+;hwbreak+;vContSupported+;exec-events+',
@@ -206,8 +330,9 @@ export class GdbServer {
       connection.send('OK');
       connection.withoutAcknowledgements = true;
     } else if (text === 'qAttached' || text.startsWith('qAttached:')) connection.send('0');
-    else if (text === 'qC') connection.send(`QC${id}`);
-    else if (text === 'qfThreadInfo') connection.send(`m${id}`);
+    else if (text === 'qC') connection.send(`QC${this.threadId(target.thread)}`);
+    else if (text === 'qfThreadInfo')
+      connection.send(`m${target.threads.map(({ id }) => this.threadId(id)).join(',')}`);
     else if (text === 'qsThreadInfo') connection.send('l');
     else if (text.startsWith('qXfer:')) this.transfer(text);
     else connection.send('');
@@ -217,19 +342,37 @@ export class GdbServer {
     const [, object, operation, annex, window = ''] = text.split(':');
     const { target, connection } = this;
     let bytes: Uint8Array | undefined;
+    if (object === 'siginfo' && operation === 'write' && target.siginfo) {
+      // The bytes are escaped binary: what follows the fourth colon, whatever it is.
+      const data = Buffer.from(text.slice(text.indexOf(':', text.indexOf('::') + 2) + 1), 'latin1');
+      target.siginfo.set(data.subarray(0, target.siginfo.length), number(window));
+      connection.send(data.length.toString(16));
+      return;
+    }
     if (operation === 'read') {
       if (object === 'features' && annex === 'target.xml') bytes = Buffer.from(targetDescription());
       else if (object === 'auxv') bytes = target.auxiliaryVector;
       else if (object === 'exec-file') bytes = target.executable;
+      else if (object === 'siginfo') bytes = target.siginfo;
+      else if (object === 'libraries-svr4') bytes = target.libraries && Buffer.from(target.libraries());
+      else if (object === 'threads') bytes = Buffer.from(this.threadList());
     }
     if (!bytes) {
-      connection.send(object === 'features' ? 'E00' : '');
+      connection.send(object === 'features' || object === 'siginfo' ? 'E00' : '');
       return;
     }
     const [offset, length] = window.split(',').map((part) => number(part));
     const piece = bytes.subarray(offset, offset! + Math.min(length!, PACKET_SIZE / 2 - 16));
     const isLast = offset! + piece.length >= bytes.length;
     connection.sendBytes(Buffer.concat([Buffer.from(isLast ? 'l' : 'm'), piece]));
+  }
+
+  private threadList(): string {
+    const threads = this.target.threads.map(({ id, name }) => {
+      const text = name.replace(/[^\w .:/-]/g, (letter) => `&#${letter.charCodeAt(0)};`);
+      return `<thread id="${this.threadId(id)}" name="${text}"/>`;
+    });
+    return `<threads>${threads.join('')}</threads>`;
   }
 
   /** As many bytes from an address on as there are. */

@@ -69,7 +69,19 @@ const SSE: readonly TargetRegister[] = [
   word('mxcsr', 'i386_mxcsr', 'mxcsr', 'vector'),
 ];
 
-const ALL = [...CORE, ...SSE];
+/** What tells gdb that this is Linux: the number of the system call that is to be begun again, -1 outside of any. */
+const LINUX: readonly TargetRegister[] = [
+  {
+    name: 'orig_eax',
+    bits: 32,
+    type: 'int',
+    group: 'system',
+    read: () => Uint8Array.of(0xff, 0xff, 0xff, 0xff),
+    write: () => undefined,
+  },
+];
+
+const ALL = [...CORE, ...SSE, ...LINUX];
 
 const flagFields = (names: readonly (readonly [string, number])[]): string =>
   names.map(([name, bit]) => `<field name="${name}" start="${bit}" end="${bit}"/>`).join('');
@@ -127,6 +139,7 @@ export const targetDescription = (): string =>
       '<field name="uint128" type="uint128"/></union>' +
       `<flags id="i386_mxcsr" size="4">${flagFields(MXCSR.flatMap((name, bit) => (name ? [[name, bit] as const] : [])))}</flags>`,
   ) +
+  feature('org.gnu.gdb.i386.linux', LINUX, CORE.length + SSE.length, '') +
   '</target>';
 
 /** A register's bytes, undefined where there is none of that number. */
