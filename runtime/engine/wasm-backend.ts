@@ -29,6 +29,8 @@ const UNLINKED = 'unlinked';
 const ENTRANCE = 'enter';
 const HASH = 'hash';
 const PENDING = State.pending >> 2;
+/** The pending word while nothing is: signals and other threads store 1. */
+const FIRST_CALL = 2;
 /** No region is there. */
 const NO_ADDRESS = -1;
 
@@ -148,11 +150,12 @@ export class WasmBackend {
     const first = (): number => {
       if (block.compiled === first) block.compiled = enter;
       return optimising(() => {
-        Atomics.add(i32, PENDING, 1);
+        // A mark of its own: what others store meanwhile must not be taken for it and lost.
+        Atomics.compareExchange(i32, PENDING, 0, FIRST_CALL);
         try {
           return enter();
         } finally {
-          Atomics.sub(i32, PENDING, 1);
+          Atomics.compareExchange(i32, PENDING, FIRST_CALL, 0);
         }
       });
     };
