@@ -77,6 +77,23 @@ function queueAttributes(process: LinuxProcess, queue: number, value: number, ol
   );
 }
 
+const SIGEV_THREAD = 2;
+
+/** The C library's notifications by threads are messages to a socket, `sigev_signo`, with what `sival_ptr` points to (ipc/mqueue.c). */
+function queueNotify(process: LinuxProcess, queue: number, event: number): number {
+  if (event === 0) return syscall(Host.mq_notify, process.files.host(queue), 0);
+  const at = readStructure(process, sigevent, event);
+  const { view } = scratch;
+  const field = (name: string): number => at + sigevent.offset('host', name);
+  if (view.getInt32(field('sigev_notify'), true) === SIGEV_THREAD) {
+    const cookie = view.getUint32(field('sigev_value'), true);
+    view.setBigUint64(field('sigev_value'), BigInt(readable(process, cookie)), true);
+    const socket = process.files.host(view.getInt32(field('sigev_signo'), true));
+    view.setInt32(field('sigev_signo'), socket, true);
+  }
+  return syscall(Host.mq_notify, process.files.host(queue), scratch.address + at);
+}
+
 export const timerCalls: readonly SyscallDeclaration[] = [
   declare('timer_create', ['enum:clock', 'in:sigevent', 'int-out'], 'int', timerCreate),
   declare(
@@ -116,8 +133,6 @@ export const timerCalls: readonly SyscallDeclaration[] = [
     'int',
     queueReceive(timespec64),
   ),
-  declare('mq_notify', ['fd', 'in:sigevent'], 'int', (process, queue, event) =>
-    syscall(Host.mq_notify, process.files.host(queue), hostStructure(process, sigevent, event)),
-  ),
+  declare('mq_notify', ['fd', 'in:sigevent'], 'int', queueNotify),
   declare('mq_getsetattr', ['fd', 'in:mqAttr', 'out:mqAttr'], 'int', queueAttributes),
 ];
