@@ -7,7 +7,19 @@ import { NODE_FLAGS, type Outcome, runProgram } from './run.js';
 export const PROCESS_PROGRAMS = [
   ...['actions', 'frames', 'waiting', 'restart', 'timers', 'faults', 'memory', 'children', 'exec', 'jobs', 'proc'],
   ...['files', 'locks', 'events', 'sockets', 'ipc', 'times', 'limits'],
-  ...['threads', 'locking', 'atomics', 'signalling', 'ending', 'sharing'],
+  ...[
+    'threads',
+    'locking',
+    'atomics',
+    'signalling',
+    'ending',
+    'sharing',
+    'torture',
+    'lives',
+    'mutexes',
+    'clocks',
+    'queues',
+  ],
 ] as const;
 
 /** Programs of many threads that signal, exec and end one another. One run in ten or so hangs, for reasons not yet known. */
