@@ -44,10 +44,14 @@ static void *spend(void *argument)
     return argument;
 }
 
-static void *interrupt_later(void *argument)
+/** Again and again: the first may come before the sleep has begun. */
+static volatile int awake;
+static void *interrupt_sleep(void *argument)
 {
-    milliseconds(30);
-    pthread_kill(*(pthread_t *)argument, SIGUSR1);
+    while (!awake) {
+        milliseconds(30);
+        pthread_kill(*(pthread_t *)argument, SIGUSR1);
+    }
     return NULL;
 }
 
@@ -113,12 +117,15 @@ static void sleeping(void)
     handle(SIGUSR1, note, SA_RESTART);
     pthread_t self = pthread_self(), thread;
     struct timespec lengthy = {20, 0};
-    pthread_create(&thread, NULL, interrupt_later, &self);
+    pthread_create(&thread, NULL, interrupt_sleep, &self);
     result("interrupted", nanosleep(&lengthy, &left));
+    awake = 1;
     holds("most is left", left.tv_sec >= 15 && left.tv_sec < 20);
     pthread_join(thread, NULL);
-    pthread_create(&thread, NULL, interrupt_later, &self);
+    awake = 0;
+    pthread_create(&thread, NULL, interrupt_sleep, &self);
     show("interrupted by another clock", "%s", error(clock_nanosleep(CLOCK_REALTIME, 0, &lengthy, &left)));
+    awake = 1;
     pthread_join(thread, NULL);
     struct timespec past = {1, 0};
     show("until a time that is past", "%s", error(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &past, NULL)));

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-static sem_t ready, go;
+static sem_t ready, go, cancelled;
 static int trace[16], traced;
 static void note(int value) { trace[__atomic_fetch_add(&traced, 1, __ATOMIC_SEQ_CST)] = value; }
 static void show_trace(const char *name)
@@ -45,7 +45,7 @@ static void *cancel_disabled(void *argument)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
     note(before == PTHREAD_CANCEL_ENABLE);
     sem_post(&ready);
-    sem_wait(&go);
+    sem_wait(&cancelled);
     pthread_testcancel();
     note(5);
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before);
@@ -149,6 +149,7 @@ int lives_program(int argc, char **argv)
     void *value;
     sem_init(&ready, 0, 0);
     sem_init(&go, 0, 0);
+    sem_init(&cancelled, 0, 0);
     sem_init(&empty, 0, 0);
     pipe(ends);
 
@@ -206,7 +207,7 @@ int lives_program(int argc, char **argv)
     pthread_create(&thread, NULL, cancel_disabled, NULL);
     sem_wait(&ready);
     pthread_cancel(thread);
-    sem_post(&go);
+    sem_post(&cancelled);
     pthread_join(thread, &value);
     show_trace("not cancelled while that is disabled");
     holds("but then", value == PTHREAD_CANCELED);
