@@ -38,6 +38,7 @@ export const RUN_OPTIONS = {
   dump: { describe: `print what is translated: ${DUMPS.join(',')}`, type: 'string' },
   'dump-range': { describe: 'only translations in LO-HI (hexadecimal) or of a SYMBOL', type: 'string' },
   stats: { describe: 'print statistics at the end', type: 'boolean' },
+  prof: { describe: "write a profile of the guest's functions to FILE (.cpuprofile)", type: 'string' },
   cpu: { describe: 'the processor that cpuid shows', choices: CPU_MODELS },
   bridge: { describe: "call the host's libraries instead of the guest's: libz,libm or all", type: 'string' },
   'bridge-symbol': { describe: 'bridge single functions: LIBRARY:FUNCTION,...', type: 'string' },
@@ -67,6 +68,8 @@ export interface RunOptions {
   dump: DumpKind[];
   dumpRange: string | undefined;
   stats: boolean;
+  /** File for a profile. */
+  prof: string | undefined;
   cpu: CpuModelName | undefined;
   seed: number | undefined;
   /** -g: where to wait for gdb. */
@@ -124,6 +127,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     dump: [],
     dumpRange: undefined,
     stats: false,
+    prof: undefined,
     cpu: undefined,
     seed: undefined,
     gdb: undefined,
@@ -183,6 +187,9 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
       break;
     case 'stats':
       options.stats = true;
+      break;
+    case 'prof':
+      options.prof = value;
       break;
     case 'engine':
       options.engine = oneOf(shown, value, ENGINES);

@@ -20,9 +20,14 @@ const F_DUPFD_CLOEXEC = 1030;
 /** Above what guests count on to be free. */
 const LOWEST_DESCRIPTOR = 200;
 
+/** A duplicate that guests do not come across, or a negated error number. */
+export function lastingDescriptor(descriptor: number): number {
+  return syscall(Host.fcntl, descriptor, F_DUPFD_CLOEXEC, LOWEST_DESCRIPTOR);
+}
+
 /** Writes lines to what is standard error now: many guests close theirs before they end. */
 export function lastingReport(): (line: string) => void {
-  const descriptor = syscall(Host.fcntl, 2, F_DUPFD_CLOEXEC, LOWEST_DESCRIPTOR);
+  const descriptor = lastingDescriptor(2);
   return (line) => {
     const bytes = new TextEncoder().encode(`${line}\n`);
     const buffer = new HostBuffer(bytes.length);

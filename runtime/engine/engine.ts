@@ -111,6 +111,8 @@ export interface EngineOptions {
   readonly seed?: number;
   /** Names guest addresses, for the names of generated functions. */
   readonly symbolAt?: (address: number) => string | undefined;
+  /** Modules carry their functions' names, for profilers. */
+  readonly namesFunctions?: boolean;
   /** Told of every block that is translated for the first time, for `--dump`. */
   readonly onBlock?: (instructions: readonly DecodedInstruction[]) => void;
   readonly onCompiled?: (name: string, source: string, language: 'js' | 'wasm') => void;

@@ -54,7 +54,7 @@ export class RegionCompiler implements Compiler {
     this.threshold = options.threshold;
     setV8Flags();
     if ((engineOptions.backend ?? 'js') !== 'js')
-      this.wasm = new WasmBackend(dispatcher, engineOptions.x87 === 'double');
+      this.wasm = new WasmBackend(dispatcher, engineOptions.x87 === 'double', engineOptions.namesFunctions);
     const links = this.links;
     const linkTo = (address: number): Link => {
       let link = links.get(address);

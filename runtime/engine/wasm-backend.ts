@@ -67,6 +67,8 @@ export class WasmBackend {
     private readonly dispatcher: Dispatcher,
     /** x87 registers are doubles. */
     private readonly double: boolean,
+    /** Modules have a section of names. */
+    private readonly namesFunctions = false,
   ) {
     this.table = new WebAssembly.Table({ element: 'anyfunc', initial: FIRST_SLOTS });
     const { memory, cpu } = dispatcher;
@@ -108,7 +110,7 @@ export class WasmBackend {
     const { module, pending } = this;
     this.module = new ModuleBuilder();
     this.pending = [];
-    const bytes = module.finish();
+    const bytes = module.finish(this.namesFunctions);
     if (onText) moduleText(module).forEach((text, index) => onText(pending[index]!.name, text));
     const exports = this.instantiate(module, bytes);
     const functions = pending.map(({ block, name, readsFlags }) => {

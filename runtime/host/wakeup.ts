@@ -16,7 +16,8 @@ const SYS_TIMER_DELETE = 226;
 const SA_SIGINFO = 4;
 const SA_RESTORER = 0x04000000;
 const SA_RESTART = 0x10000000;
-const CLOCK_MONOTONIC = 1;
+/** What a timer measures: the time that passes, or the processor time of the thread that makes it. */
+export const WakeupClock = { monotonic: 1, threadProcessorTime: 3 } as const;
 /** SIGEV_THREAD_ID: the signal goes to one thread. */
 const SIGEV_THREAD_ID = 4;
 const F_SETFL = 4;
@@ -94,14 +95,14 @@ export class WakeupTimer {
   private readonly buffer = new HostBuffer(128);
   private readonly id: number;
 
-  constructor() {
+  constructor(clock: (typeof WakeupClock)[keyof typeof WakeupClock] = WakeupClock.monotonic) {
     install();
     const { view, address } = this.buffer;
     // struct sigevent: value, signal, notification, thread.
     view.setInt32(8, WAKEUP_SIGNAL, true);
     view.setInt32(12, SIGEV_THREAD_ID, true);
     view.setInt32(16, syscall(SYS_GETTID), true);
-    const result = syscall(SYS_TIMER_CREATE, CLOCK_MONOTONIC, address, address + 64);
+    const result = syscall(SYS_TIMER_CREATE, clock, address, address + 64);
     if (result < 0) throw new Error(`the host has no timer for us (errno ${-result})`);
     this.id = view.getInt32(64, true);
   }

@@ -37,10 +37,15 @@ export function forkProcess(process: LinuxProcess, exitSignal?: number, isVfork 
   // The child must not inherit locks of V8 that another thread holds.
   const { lock } = process.threads;
   lock.stopOthersInKernel();
+  const { profiler } = process;
+  profiler?.pause();
   const pid = fork(exitSignal);
   const error = pid === -1 ? errno() : pid < 0 ? -pid : 0;
   if (pid === 0) process.becomeChild();
-  else lock.resumeOthers();
+  else {
+    profiler?.start();
+    lock.resumeOthers();
+  }
   process.signals.unblock();
   if (pid !== 0) process.debugger?.afterFork(error ? -error : pid, isVfork);
   return error ? -error : pid;

@@ -29,6 +29,7 @@ import { Errno } from './constants/errno.js';
 import { Host } from './constants/host-syscalls.js';
 import { defaultAction, Signal, SignalCode, signalName } from './constants/signals.js';
 import type { ProcessDebugger } from '../debug/process-debugger.js';
+import type { ProcessProfiler } from '../profile/process-profiler.js';
 import { FileTable } from './files.js';
 import { writeCoreDump } from './core-dump.js';
 import { describeDeath } from './death.js';
@@ -122,6 +123,8 @@ export class LinuxProcess {
   private programStart: number | undefined;
   /** Stands between this loop and the engine, where somebody debugs the process. */
   debugger: ProcessDebugger | undefined;
+  /** Takes samples of what the first thread does, where that is asked for. */
+  profiler: ProcessProfiler | undefined;
   /** Called in the child of a vfork when it executes another program or ends: its parent waits for that. */
   releaseParent: (() => void) | undefined;
 
@@ -234,6 +237,7 @@ export class LinuxProcess {
     try {
       this.start(found, path, environment);
       this.debugger?.onExecute();
+      this.profiler?.onExecute();
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
       // The old program is gone: Linux kills the process.
@@ -319,6 +323,7 @@ export class LinuxProcess {
     const args = vector(found.arguments);
     const env = vector(environment);
     this.files.installForHostExec();
+    this.profiler?.finish();
     return syscall(Host.execve, Number(path), args, env);
   }
 
@@ -349,6 +354,8 @@ export class LinuxProcess {
           this.raise(event.trap);
           break;
         case 'poll':
+          this.profiler?.sample();
+          break;
         case 'stop':
         case 'counted':
           break;
@@ -507,6 +514,7 @@ export class LinuxProcess {
     this.threads.becomeAlone();
     this.programStart = undefined;
     this.debugger?.inChild();
+    this.profiler = undefined;
     this.signals.resetForFork();
     this.thread.robustList = 0;
   }

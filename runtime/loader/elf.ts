@@ -47,6 +47,8 @@ export interface ElfHeader {
 }
 
 export interface SectionHeader {
+  /** Offset of the section's name in the section that `ElfHeader.sectionNamesIndex` names. */
+  name: number;
   type: number;
   address: number;
   offset: number;
@@ -157,6 +159,7 @@ export function readSectionHeaders(bytes: Uint8Array, header: ElfHeader): Sectio
     const at = index * SECTION_HEADER_SIZE;
     if (at + SECTION_HEADER_SIZE > bytes.length) break;
     headers.push({
+      name: view.getUint32(at, true),
       type: view.getUint32(at + 4, true),
       address: view.getUint32(at + 12, true),
       offset: view.getUint32(at + 16, true),

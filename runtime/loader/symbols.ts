@@ -49,6 +49,8 @@ export class SymbolTable {
   /** By host path; undefined where the file has no symbols. */
   private readonly files = new Map<string, FileSymbols | undefined>();
   private hostMaps: readonly HostMapping[] | undefined;
+  /** Finds the file with a host file's symbols, where they were separated from it. Has to be set before symbols are asked for. */
+  debugFile: ((path: string) => string | undefined) | undefined;
 
   constructor(
     private readonly mappings: Mappings,
@@ -62,7 +64,19 @@ export class SymbolTable {
 
   /** The function that contains a guest address, undefined outside files. */
   symbolAt(address: number): SymbolPlace | undefined {
-    address >>>= 0;
+    const place = this.locate(address >>> 0);
+    if (!place) return undefined;
+    const { file, symbols, value } = place;
+    const index = symbols ? findSymbol(symbols, value) : -1;
+    if (!symbols || index < 0) return { name: undefined, offset: value, file };
+    return { name: symbols.names[index], offset: value - symbols.values[index]!, file };
+  }
+
+  /**
+   * The file that is mapped at a guest address, with the address as in the file: as its symbols have it, or the offset in the file
+   * (and no symbols) where no segment of a program is mapped.
+   */
+  locate(address: number): { file: string; value: number; symbols: FileSymbols | undefined } | undefined {
     const region = this.mappings.regions.at(address);
     if (!region?.file) return undefined;
     const mapping = this.fileAt(address);
@@ -72,11 +86,8 @@ export class SymbolTable {
     const segment = symbols?.segments.find(
       (found) => fileOffset >= found.offset - (found.address % 4096) && fileOffset < found.offset + found.fileSize,
     );
-    if (!symbols || !segment) return { name: undefined, offset: fileOffset, file: mapping.path };
-    const value = segment.address + (fileOffset - segment.offset);
-    const index = findSymbol(symbols, value);
-    if (index < 0) return { name: undefined, offset: value, file: mapping.path };
-    return { name: symbols.names[index], offset: value - symbols.values[index]!, file: mapping.path };
+    if (!segment) return { file: mapping.path, value: fileOffset, symbols: undefined };
+    return { file: mapping.path, value: segment.address + (fileOffset - segment.offset), symbols };
   }
 
   /** The file mapped at a guest address, by the host kernel's list of mappings. */
@@ -84,7 +95,8 @@ export class SymbolTable {
     const find = (): HostMapping | undefined =>
       this.hostMaps?.find((mapping) => mapping.start <= address && address < mapping.end);
     let found = find();
-    if (!found) {
+    // What was a reservation when the list was read may be a file now.
+    if (!found || found.path === '') {
       this.hostMaps = readHostMappings(this.hostBase);
       found = find();
     }
@@ -100,7 +112,15 @@ export class SymbolTable {
   }
 
   private symbolsOf(path: string): FileSymbols | undefined {
-    if (!this.files.has(path)) this.files.set(path, readFileSymbols(path));
+    if (!this.files.has(path)) {
+      let symbols = readFileSymbols(path);
+      const separate = symbols && this.debugFile?.(path);
+      const more = separate === undefined ? undefined : readFileSymbols(separate);
+      // A debug file's segments have no contents: where the code lies, the file itself tells.
+      if (symbols && more && more.names.length > symbols.names.length)
+        symbols = { ...more, segments: symbols.segments };
+      this.files.set(path, symbols);
+    }
     return this.files.get(path);
   }
 }
@@ -135,6 +155,7 @@ export function readFileSymbols(path: string): FileSymbols | undefined {
   }
 }
 
+/** Bytes of a file; throws `RangeError` where it cannot be read. */
 function readPart(fd: number, offset: number, length: number): Uint8Array {
   if (length > MAXIMUM_TABLE) throw new RangeError('symbol table too large');
   const bytes = hostRead(fd, offset, length);

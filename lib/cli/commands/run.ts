@@ -24,6 +24,7 @@ import { dumpHooks } from '../dump.js';
 import { ExitStatus, Failure, report, ReportedFailure } from '../failure.js';
 import { changedEnvironment, rawEnvironment } from '../raw-arguments.js';
 import type { RunOptions } from '../run-options.js';
+import { startProfile } from '../prof.js';
 import { lastingReport, reportStatistics } from '../stats.js';
 import { startWorker, type ThreadData } from '../worker.js';
 
@@ -57,8 +58,10 @@ export function run(options: RunOptions, context: RunContext): never {
     });
     load(guest, options, environment, sysroot);
     if (options.gdb) guest.debugger = new ProcessDebugger(guest, options.gdb);
+    if (options.prof !== undefined) startProfile(guest, options.prof);
     const { pid } = guest;
     const end = guest.run();
+    guest.profiler?.finish();
     guest.keepTranslations();
     if (options.stats) reportStatistics(guest);
     if (options.bridgeReport) for (const line of bridges?.reportLines() ?? []) guest.report(line);
@@ -136,7 +139,8 @@ function engineOptions(options: RunOptions, guest: LinuxProcess): EngineOptions 
     backend: options.backend ?? defaultBackend(options),
     x87: options.x87,
     cpuModel: options.cpu ?? 'max',
-    symbolAt: (address) => guest.symbols.symbolAt(address)?.name,
+    symbolAt: (address) => guest.profiler?.functionName(address) ?? guest.symbols.symbolAt(address)?.name,
+    namesFunctions: options.prof !== undefined,
     ...(options.seed === undefined ? {} : { seed: options.seed }),
     ...(options.dump.length > 0 ? dumpHooks(options, guest) : {}),
   };
@@ -149,11 +153,13 @@ function defaultBackend({ engine, dump }: RunOptions): BackendKind {
 
 /** Where translations are kept, unless the options or the environment have it otherwise. */
 function keptOptions(
-  { cache, cpu }: RunOptions,
+  { cache, cpu, prof }: RunOptions,
   { mappings: { regions } }: LinuxProcess,
   version: string | undefined,
 ): { kept?: KeptOptions } {
-  if (cache === 'off' || version === undefined || (process.env.BRIDGE86_NO_CACHE ?? '') !== '') return {};
+  // Kept functions have no names.
+  if (prof !== undefined || cache === 'off' || version === undefined || (process.env.BRIDGE86_NO_CACHE ?? '') !== '')
+    return {};
   const codeRangeAt = (address: number): CodeRange | undefined => {
     const region = regions.at(address);
     if (!region || region.shared || (region.protection & (PROT_EXEC | PROT_WRITE)) !== PROT_EXEC) return undefined;

@@ -83,6 +83,9 @@ export class Signals {
   }
 
   /** Undoes what Node has set up, so that the guest begins as any program does. */
+  /** Called before the guest's action for a signal changes. */
+  onAction: ((signal: number) => void) | undefined;
+
   takeOver(): void {
     for (const signal of [Signal.SIGPIPE, Signal.SIGXFSZ, Signal.SIGINT, Signal.SIGTERM, Signal.SIGUSR1]) {
       this.host.release(signal, 0);
@@ -100,6 +103,7 @@ export class Signals {
 
   /** `sigaction` without its checks. */
   setAction(signal: number, action: SignalAction): void {
+    this.onAction?.(signal);
     this.actions.set(signal, { ...action, mask: action.mask & ~UNBLOCKABLE });
     // What waits is forgotten when it is ignored from now on (kernel/signal.c, do_sigaction).
     const ignores = action.handler === SIG_IGN || (action.handler === SIG_DFL && defaultAction(signal) === 'ignore');

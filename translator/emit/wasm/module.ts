@@ -34,6 +34,7 @@ const NO_MAXIMUM = 0x00;
 const IMMUTABLE = 0x00;
 const GLOBAL_GET = 0x23;
 const END = 0x0b;
+const FUNCTION_NAMES = 1;
 
 const textEncoder = new TextEncoder();
 
@@ -126,8 +127,11 @@ export class ModuleBuilder {
     return this.functions.length - 1;
   }
 
-  /** The module's bytes. */
-  finish(): Uint8Array {
+  /**
+   * The module's bytes.
+   * @param named with the functions' names in a section of their own (core specification, appendix 7.4.1), which profilers read
+   */
+  finish(named = false): Uint8Array {
     const bytes = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
     const section = (number: number, count: number, entries: readonly (readonly number[])[]): void => {
       const content: number[] = [];
@@ -189,7 +193,24 @@ export class ModuleBuilder {
       this.functions.length,
       this.functions.map(({ writer }) => writer.finish(this.imports.length)),
     );
+    if (named) append(bytes, this.nameSection());
     return Uint8Array.from(bytes);
+  }
+
+  private nameSection(): number[] {
+    const names: number[] = [];
+    writeUnsigned(names, this.functions.length);
+    this.functions.forEach(({ writer }, number) => {
+      writeUnsigned(names, this.imports.length + number);
+      append(names, text(writer.name));
+    });
+    const content = [...text('name'), FUNCTION_NAMES];
+    writeUnsigned(content, names.length);
+    append(content, names);
+    const section: number[] = [Section.custom];
+    writeUnsigned(section, content.length);
+    append(section, content);
+    return section;
   }
 
   private exportAll(section: (number: number, count: number, entries: readonly (readonly number[])[]) => void): void {
