@@ -21,7 +21,8 @@ const SYS_GETTID = 186;
 const SYS_TGKILL = 234;
 const SYS_RT_TGSIGQUEUEINFO = 297;
 const SYS_SCHED_YIELD = 24;
-const EINTR = 4;
+/** What a call gives that was not begun, because a signal waited already: -ERESTARTNOINTR, which the kernel gives nobody. */
+export const NOT_BEGUN = -513;
 const SA_SIGINFO = 4;
 const SA_RESTORER = 0x04000000;
 const SA_ONSTACK = 0x08000000;
@@ -106,7 +107,7 @@ export class HostSignals {
   private readonly restorer: number;
   private canKick: boolean;
   /**
-   * A system call by host number that returns -EINTR at once when a signal waits already, however late it came: for every
+   * A system call by host number that gives `NOT_BEGUN` at once when a signal waits already, however late it came: for every
    * call that may block. Negated error numbers as the kernel returns them.
    */
   readonly safeSyscall: SafeSyscall;
@@ -437,7 +438,7 @@ function safeSyscallCode(pending: number): CodeBytes {
     .label('end')
     .emit(0xc3) // ret
     .label('abort')
-    .emit(0x48, 0xc7, 0xc0) // mov rax, -EINTR
-    .i32(-EINTR)
+    .emit(0x48, 0xc7, 0xc0) // mov rax, NOT_BEGUN
+    .i32(NOT_BEGUN)
     .emit(0xc3); // ret
 }

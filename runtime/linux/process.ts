@@ -388,6 +388,7 @@ export class LinuxProcess {
     const { cpu } = this;
     const number = cpu.i32[State.eax >> 2]!;
     const declaration = pendingSyscall(cpu);
+    this.signals.lastCallBegan = true;
     const result = dispatchSyscall(this, cpu);
     if (result === NO_RESULT) return;
     cpu.i32[State.eax >> 2] = result;
@@ -395,7 +396,7 @@ export class LinuxProcess {
       // What only gdb has interrupted goes on as if nothing had been.
       const restartable =
         this.debugger?.noticeInterrupt() || (declaration !== undefined && isRestartable(this, declaration));
-      this.deliver({ number, address, restartable });
+      this.deliver({ number, address, restartable, begun: this.signals.lastCallBegan });
     }
   }
 

@@ -5,7 +5,7 @@
  * between two guest instructions.
  */
 import { SIGNAL_BLOCK_ADDRESS, State, STATE_ADDRESS, STATE_SIZE } from '../../../translator/state.js';
-import { HOST_SIGINFO_SIZE, HostSignals } from '../../host/signal-handler.js';
+import { HOST_SIGINFO_SIZE, HostSignals, NOT_BEGUN } from '../../host/signal-handler.js';
 import { HostBuffer, hostProcessId } from '../../host/buffer.js';
 import { syscall } from '../../host/libc.js';
 import type { GuestMemory } from '../../memory/guest-memory.js';
@@ -38,6 +38,8 @@ export interface InterruptedCall {
   address: number;
   /** Whether SA_RESTART applies to it. */
   restartable: boolean;
+  /** False where the signal came first: the kernel would have run the handler before the call. */
+  begun: boolean;
 }
 
 /** Signals that are raised by instructions: the host's own handlers for them belong to V8 and stay. */
@@ -50,6 +52,8 @@ const HOST_FLAGS = ActionFlag.SA_NOCLDSTOP | ActionFlag.SA_NOCLDWAIT;
 export class Signals {
   readonly host: HostSignals;
   readonly frames: SignalFrames;
+  /** Of `blockingSyscall`: whether the host's kernel was asked at all. */
+  lastCallBegan = true;
   /** Guest `siginfo_t` of signals that arrived and are not delivered yet, oldest first. */
   private queue: Uint8Array[] = [];
   /** The threads of the process, once they are known. */
@@ -195,9 +199,13 @@ export class Signals {
 
   /** A host call that signals interrupt: -EINTR also when one is waiting already. For every call that may block. */
   blockingSyscall(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number {
-    if (this.hasDeliverable()) return -Errno.EINTR;
-    if (!this.threads?.isThreaded) return this.host.safeSyscall(number, a, b, c, d, e, f);
-    return this.blockAmongThreads(number, a, b, c, d, e, f);
+    const result = this.hasDeliverable()
+      ? NOT_BEGUN
+      : this.threads?.isThreaded
+        ? this.blockAmongThreads(number, a, b, c, d, e, f)
+        : this.host.safeSyscall(number, a, b, c, d, e, f);
+    this.lastCallBegan = result !== NOT_BEGUN;
+    return result === NOT_BEGUN ? -Errno.EINTR : result;
   }
 
   /** The same where other threads may ask for something meanwhile, of which the guest must not see anything. */
@@ -206,7 +214,7 @@ export class Signals {
     for (;;) {
       if (threads.mustLeave) return -Errno.EINTR;
       const result = threads.lock.block(() => this.host.safeSyscall(number, a, b, c, d, e, f));
-      if (result !== -Errno.EINTR || threads.mustLeave) return result;
+      if ((result !== -Errno.EINTR && result !== NOT_BEGUN) || threads.mustLeave) return result;
       if (this.drain() > 0 || this.hasDeliverable()) {
         // `deliver` is to see that something has arrived.
         this.thread.cpu.i32[State.pending >> 2] = 1;
@@ -294,7 +302,7 @@ export class Signals {
 
   /**
    * Delivers whatever waits and is not blocked. `interrupted` is the system call that has just returned -EINTR; it is begun
-   * again when no handler ran, or when the handler's SA_RESTART asks for it. Where not even a signal arrived, the call was
+   * again when no handler ran, when the handler's SA_RESTART asks for it, or when it had not begun. Where not even a signal arrived, the call was
    * kept from beginning by a request to the emulator alone, which the guest must not see.
    * @returns the signal that ends the process, or 0
    */
@@ -315,7 +323,8 @@ export class Signals {
         continue;
       }
       if (interrupted) {
-        if (interrupted.restartable && action.flags & ActionFlag.SA_RESTART) this.restart(interrupted);
+        const { restartable, begun } = interrupted;
+        if (restartable && (!begun || action.flags & ActionFlag.SA_RESTART)) this.restart(interrupted);
         interrupted = undefined;
       }
       if (!this.callHandler(signal, info, action)) return Signal.SIGSEGV;

@@ -5,25 +5,26 @@
 #include <sys/timerfd.h>
 
 static volatile int count, code, value, overrun;
+/* How soon anything happens depends on what else the machine does. */
+#define LONG 40000
 static void tick(int signal, siginfo_t *info, void *context)
 {
     (void)signal, (void)context;
-    count++;
+    if (count++ == 0) overrun = info->si_overrun;
     code = info->si_code;
     value = info->si_value.sival_int;
-    overrun = info->si_overrun;
 }
 
 static void wait_until(int wanted)
 {
     long start = now();
-    while (count < wanted && now() - start < 3000) milliseconds(2);
+    while (count < wanted && now() - start < LONG) milliseconds(2);
 }
 
 static void burn_until(int wanted)
 {
     long start = now();
-    while (count < wanted && now() - start < 5000);
+    while (count < wanted && now() - start < LONG);
 }
 
 int timers_program(int argc, char **argv)
@@ -36,7 +37,8 @@ int timers_program(int argc, char **argv)
     handle(SIGRTMIN, tick, SA_SIGINFO);
 
     result("alarm", alarm(100));
-    result("alarm again tells the rest", alarm(0));
+    unsigned rest = alarm(0);
+    holds("alarm again tells the rest", rest > 60 && rest <= 100);
     timer = (struct itimerval){{0, 10000}, {0, 10000}};
     result("setitimer", setitimer(ITIMER_REAL, &timer, NULL));
     wait_until(3);
@@ -48,8 +50,9 @@ int timers_program(int argc, char **argv)
     timer = (struct itimerval){{0, 0}, {50, 500000}};
     setitimer(ITIMER_REAL, &timer, NULL);
     getitimer(ITIMER_REAL, &old);
-    holds("getitimer", old.it_value.tv_sec == 50 && old.it_value.tv_usec > 0);
-    result("alarm rounds", alarm(0));
+    holds("getitimer", old.it_value.tv_sec <= 50 && old.it_value.tv_sec >= 10);
+    rest = alarm(0);
+    holds("alarm tells of it", rest <= 51 && rest >= 10);
     timer.it_value.tv_usec = 1000000;
     result("setitimer with bad microseconds", setitimer(ITIMER_REAL, &timer, NULL));
     result("setitimer of unknown kind", setitimer(7, &timer, NULL));
@@ -78,11 +81,11 @@ int timers_program(int argc, char **argv)
     sigaddset(&set, SIGRTMIN);
     sigprocmask(SIG_BLOCK, &set, NULL);
     count = 0;
-    spec = (struct itimerspec){{0, 50000000}, {0, 5000000}};
+    spec = (struct itimerspec){{0, 5000000}, {0, 5000000}};
     timer_settime(id, 0, &spec, NULL);
     milliseconds(120);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
-    holds("expirations while blocked are one signal", count >= 1 && count <= 3);
+    holds("expirations while blocked are one signal", count >= 1 && overrun >= 5);
     spec = (struct itimerspec){0};
     timer_settime(id, 0, &spec, &before);
     show("interval read back", "%ld", before.it_interval.tv_nsec);
@@ -99,7 +102,7 @@ int timers_program(int argc, char **argv)
     spec = (struct itimerspec){{0, 0}, {100, 0}};
     timer_settime(second, 0, &spec, NULL);
     timer_gettime(second, &before);
-    holds("it runs", before.it_value.tv_sec == 99);
+    holds("it runs", before.it_value.tv_sec < 100 && before.it_value.tv_sec >= 50);
     result("timer_delete", timer_delete(second));
     result("timer_settime afterwards", timer_settime(second, 0, &spec, NULL));
     event.sigev_notify = SIGEV_THREAD_ID;
@@ -134,10 +137,10 @@ int timers_program(int argc, char **argv)
     spec = (struct itimerspec){{0, 5000000}, {0, 5000000}};
     result("timerfd_settime", timerfd_settime(fd, 0, &spec, NULL));
     struct pollfd poll_fd = {fd, POLLIN, 0};
-    result("poll of it", poll(&poll_fd, 1, 1000));
+    result("poll of it", poll(&poll_fd, 1, LONG));
     milliseconds(20);
     result("read of it", read(fd, &expirations, 8));
-    holds("expirations", expirations >= 2 && expirations < 100);
+    holds("expirations", expirations >= 2);
     timerfd_gettime(fd, &before);
     show("its interval", "%ld", before.it_interval.tv_nsec);
     result("read of 4 bytes", read(fd, &expirations, 4));

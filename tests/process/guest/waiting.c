@@ -27,6 +27,24 @@ static void send_later(int signal, int delay)
     }
 }
 
+/* Sends a signal every now and then: the first may come before the parent waits for it. */
+static pid_t keep_sending(int signal)
+{
+    pid_t parent = getpid(), child = fork();
+    if (child == 0)
+        for (;;) {
+            milliseconds(20);
+            kill(parent, signal);
+        }
+    return child;
+}
+
+static void stop_sending(pid_t child)
+{
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
 int waiting_program(int argc, char **argv)
 {
     (void)argc, (void)argv;
@@ -95,9 +113,9 @@ int waiting_program(int argc, char **argv)
     wait(NULL);
     /* A signal outside of the set, handled: EINTR. */
     handle(SIGUSR2, counting, SA_RESTART);
-    send_later(SIGUSR2, 20);
+    pid_t sender = keep_sending(SIGUSR2);
     result("sigtimedwait interrupted", sigtimedwait(&set, &info, &long_time));
-    wait(NULL);
+    stop_sending(sender);
     int got;
     sigprocmask(SIG_SETMASK, &all, NULL);
     for (int i = 0; i < 3; i++) sigqueue(getpid(), SIGRTMIN + 3 - i, (union sigval){.sival_int = i});
@@ -135,9 +153,9 @@ int waiting_program(int argc, char **argv)
     sigprocmask(SIG_BLOCK, NULL, &set);
     show("blocked again", "%d", sigismember(&set, SIGUSR1));
     sigprocmask(SIG_SETMASK, &none, NULL);
-    send_later(SIGUSR1, 20);
+    sender = keep_sending(SIGUSR1);
     result("pause", pause());
-    wait(NULL);
+    stop_sending(sender);
 
     /* To a loop that makes no call. */
     count = 0;
