@@ -81,6 +81,7 @@ export class CodeCache {
   /** Counts droppings, so that code which ran across one can know. */
   epoch = 0;
   kept: KeptTranslations | undefined;
+  private keepsOperations = false;
 
   constructor(private readonly memory: GuestMemory) {}
 
@@ -157,7 +158,19 @@ export class CodeCache {
     block.alternate = null;
     block.onDrop?.();
     // A block that is being interpreted ends before its next instruction.
-    if (block.isDecoded) for (const operation of block.operations) operation.run = leaveDroppedBlock;
+    if (block.isDecoded && !this.keepsOperations) {
+      for (const operation of block.operations) operation.run = leaveDroppedBlock;
+    }
+  }
+
+  /** Drops all while no block is being interpreted: what blocks were decoded to can go on being used. */
+  release(): void {
+    this.keepsOperations = true;
+    try {
+      this.dropAll();
+    } finally {
+      this.keepsOperations = false;
+    }
   }
 
   dropAll(): void {

@@ -15,6 +15,7 @@ import type { GuestMemory } from '../memory/guest-memory.js';
 import { GuestTrap, pageFault } from '../memory/trap.js';
 import { CHECK_ALL, CHECK_NONE, CHECK_WRITES, type AccessChecks } from '../../translator/ir/access-checks.js';
 import { Block, CodeCache, DroppedBlock, type CompiledFunction, type DecodedCode } from './code-cache.js';
+import { FormerCode } from './former-code.js';
 import { Observation, Observe } from './observation.js';
 import { MemoryWatch, Watching } from '../memory/watch.js';
 import type { KeptOptions, PersistentTranslations } from './persistent/translations.js';
@@ -55,6 +56,8 @@ export type EngineEvent =
 export interface Engine {
   run(): EngineEvent;
   invalidateAll(): void;
+  /** As `invalidateAll`, before another program takes the memory, whose code may be partly the same. */
+  leaveProgram(): void;
   invalidatePages(firstPage: number, pageCount: number): void;
   /** Drops what was generated for the other mode. Engines begin precise: lazy needs `runtime/host/fault-handler.ts`. */
   setMemoryMode(mode: MemoryMode): void;
@@ -189,6 +192,8 @@ export class Dispatcher implements Engine {
   exactFlags = false;
   /** What of the code is watched, if anything is. */
   observation: Observation | undefined;
+  /** What programs before this one left. */
+  private former: FormerCode | undefined;
   /** The next run begins with the one instruction at eip, whose listeners have been told. */
   private stepsFirst = false;
   /** Instructions that may still be executed, where they are counted. */
@@ -250,6 +255,20 @@ export class Dispatcher implements Engine {
   invalidateAll(): void {
     this.cache.dropAll();
   }
+
+  leaveProgram(): void {
+    const { cache, options } = this;
+    // What a bridge stands in for depends on the program, and who lists code wants to see it again.
+    if (options.bridges || options.onBlock) {
+      cache.dropAll();
+      return;
+    }
+    this.former ??= new FormerCode();
+    const decoded = [...cache.all()].filter((block) => block.isDecoded && !block.observed);
+    this.former.add(decoded, this.memory);
+    cache.release();
+  }
+
   invalidatePages(firstPage: number, pageCount: number): void {
     this.cache.dropPages(firstPage, pageCount);
   }
@@ -612,7 +631,12 @@ export class Dispatcher implements Engine {
 
   /** The translation block at an address; made if need be. Throws the guest's fault where there is no instruction. */
   blockAt(pc: number): Block {
-    return this.cache.find(pc) ?? this.translate(pc);
+    return this.cache.find(pc) ?? this.formerBlock(pc) ?? this.translate(pc);
+  }
+
+  private formerBlock(pc: number): Block | undefined {
+    const known = this.observation ? undefined : this.former?.take(pc, this.memory);
+    return known && this.addBlock(pc, known.end, known.code, false);
   }
 
   private translate(pc: number): Block {
@@ -660,14 +684,19 @@ export class Dispatcher implements Engine {
       ended = instruction.declaration.options.ends === true;
     }
     if (!ended) operations.push(new Operation(kind ? this.goOnObserved : this.goOn, at | 0, at | 0));
-    if (this.isWritable(pc >>> 0, at)) this.testWrites();
-    const block = new Block(pc | 0, at, { operations, instructions }, null, kind !== 0);
-    if (block.observed) block.hotAt = Infinity;
-    const last = instructions[instructions.length - 1]!;
-    if (GOES_ANYWHERE.has(last.declaration.encoding)) block.targets = [];
-    this.cache.add(block);
+    const block = this.addBlock(pc, at, { operations, instructions }, kind !== 0);
     this.statistics.blocks++;
     this.options.onBlock?.(instructions);
+    return block;
+  }
+
+  private addBlock(pc: number, end: number, code: DecodedCode, observed: boolean): Block {
+    if (this.isWritable(pc >>> 0, end)) this.testWrites();
+    const block = new Block(pc | 0, end, code, null, observed);
+    if (observed) block.hotAt = Infinity;
+    const last = code.instructions[code.instructions.length - 1]!;
+    if (GOES_ANYWHERE.has(last.declaration.encoding)) block.targets = [];
+    this.cache.add(block);
     return block;
   }
 

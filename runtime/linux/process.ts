@@ -229,7 +229,7 @@ export class LinuxProcess {
     }
     threads.endOthers();
     threads.executionDone();
-    this.engine.invalidateAll();
+    this.engine.leaveProgram();
     this.mappings.reset();
     this.thread.resetForExec();
     this.signals.resetForExec();

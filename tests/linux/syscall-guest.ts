@@ -9,6 +9,7 @@ import { State } from '../../translator/state.js';
 export const idleEngine: Engine = {
   run: () => ({ kind: 'poll' }),
   invalidateAll: () => undefined,
+  leaveProgram: () => undefined,
   invalidatePages: () => undefined,
   setMemoryMode: () => undefined,
   testWrites: () => undefined,
