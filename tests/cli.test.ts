@@ -262,6 +262,15 @@ void tap.test('what a run can print about itself', async (t) => {
   const fib = await runBridge(['run', '--dump', 'js', '--dump-range', 'fib', join(GUESTS, 'bench/fib'), '1']);
   t.match(fib.stderr, /js: \w*fib\w*\nfunction /);
   t.match((await runBridge(['run', '--stats', hello])).stderr, /^bridge86: blocks: \d+\n/m);
+  const counted = (await runBridge(['run', '--stats', join(GUESTS, 'bench/quicksort'), '4'])).stderr;
+  const count = (what: string): number => Number(new RegExp(`^bridge86: ${what}: ([\\d.]+)$`, 'm').exec(counted)?.[1]);
+  t.ok(count('compiled modules') > 0 && count('interpreted blocks') > 0 && count('generated milliseconds') > 0);
+  const exits = ['block not translated', 'slow instruction', 'system call', 'poll', 'fault', 'other'];
+  t.equal(
+    exits.reduce((sum, reason) => sum + count(`exits of generated code, ${reason}`), 0),
+    count('generated entries'),
+    'every way out has a reason',
+  );
   t.match((await runBridge(['run', '--strace', hello])).stderr, /^write\(1, "Hello from i386/m);
 });
 

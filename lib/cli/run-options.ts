@@ -39,6 +39,7 @@ export const RUN_OPTIONS = {
   'dump-range': { describe: 'only translations in LO-HI (hexadecimal) or of a SYMBOL', type: 'string' },
   stats: { describe: 'print statistics at the end', type: 'boolean' },
   prof: { describe: "write a profile of the guest's functions to FILE (.cpuprofile)", type: 'string' },
+  'perf-map': { describe: "name generated functions for the host's perf: /tmp/perf-PID.map", type: 'boolean' },
   cpu: { describe: 'the processor that cpuid shows', choices: CPU_MODELS },
   bridge: { describe: "call the host's libraries instead of the guest's: libz,libm or all", type: 'string' },
   'bridge-symbol': { describe: 'bridge single functions: LIBRARY:FUNCTION,...', type: 'string' },
@@ -70,6 +71,7 @@ export interface RunOptions {
   stats: boolean;
   /** File for a profile. */
   prof: string | undefined;
+  perfMap: boolean;
   cpu: CpuModelName | undefined;
   seed: number | undefined;
   /** -g: where to wait for gdb. */
@@ -128,6 +130,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     dumpRange: undefined,
     stats: false,
     prof: undefined,
+    perfMap: false,
     cpu: undefined,
     seed: undefined,
     gdb: undefined,
@@ -190,6 +193,9 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
       break;
     case 'prof':
       options.prof = value;
+      break;
+    case 'perf-map':
+      options.perfMap = true;
       break;
     case 'engine':
       options.engine = oneOf(shown, value, ENGINES);

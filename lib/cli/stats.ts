@@ -1,11 +1,19 @@
 /** `--stats`: the engine's counts at the end of a run, one a line. */
+import { CountingDispatcher } from '../../runtime/engine/counting.js';
 import { HostBuffer } from '../../runtime/host/buffer.js';
 import { syscall } from '../../runtime/host/libc.js';
 import { Host } from '../../runtime/linux/constants/host-syscalls.js';
 import type { LinuxProcess } from '../../runtime/linux/process.js';
 
 export function reportStatistics(guest: LinuxProcess): void {
-  const lines = Object.entries(guest.engine.statistics).map(([name, value]: [string, number]) => {
+  const { engine } = guest;
+  const numbers: Record<string, number> = { ...engine.statistics };
+  if (engine instanceof CountingDispatcher) {
+    const { exits, ...counts } = engine.counts;
+    Object.assign(numbers, counts);
+    for (const [reason, count] of Object.entries(exits)) numbers[`exits of generated code, ${reason}`] = count;
+  }
+  const lines = Object.entries(numbers).map(([name, value]) => {
     const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
     return `bridge86: ${words}: ${Number.isInteger(value) ? value : value.toFixed(1)}`;
   });

@@ -81,6 +81,8 @@ export interface EngineStatistics {
   blocks: number;
   interpretedBlocks: number;
   compiledFunctions: number;
+  /** Modules of WebAssembly and scripts that these are in. */
+  compiledModules: number;
   compiledBytes: number;
   /** Making generated code: translation, and evaluation by V8 (its optimising comes later and is not counted). */
   translateMilliseconds: number;
@@ -114,6 +116,8 @@ export interface EngineOptions {
   readonly seed?: number;
   /** Names guest addresses, for the names of generated functions. */
   readonly symbolAt?: (address: number) => string | undefined;
+  /** Counts exits and times (`CountingDispatcher`). Not with lockstep. */
+  readonly counts?: boolean;
   /** Modules carry their functions' names, for profilers. */
   readonly namesFunctions?: boolean;
   /** Told of every block that is translated for the first time, for `--dump`. */
@@ -171,6 +175,7 @@ export class Dispatcher implements Engine {
     blocks: 0,
     interpretedBlocks: 0,
     compiledFunctions: 0,
+    compiledModules: 0,
     compiledBytes: 0,
     translateMilliseconds: 0,
     evaluateMilliseconds: 0,
@@ -484,7 +489,8 @@ export class Dispatcher implements Engine {
   // Interpreting and running generated code are functions of their own: V8 compiles this room's loops early, and again
   // whenever they do something for the first time.
 
-  private interpret(operations: readonly Operation[]): void {
+  protected interpret(operations: readonly Operation[]): void {
+    this.statistics.interpretedBlocks++;
     let operation: Operation | undefined;
     try {
       for (let i = 0; i < operations.length; i++) {

@@ -1,6 +1,7 @@
 /** The engines by name. */
 import type { CpuState } from '../cpu/cpu-state.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
+import { CountingDispatcher } from './counting.js';
 import { LockstepDispatcher } from './lockstep.js';
 import { PersistentTranslations } from './persistent/translations.js';
 import { RegionCompiler } from './region-compiler.js';
@@ -22,7 +23,8 @@ export type {
 /** Makes an engine for one guest thread. It takes over `memory.onCodeWrite`. */
 export function createEngine(memory: GuestMemory, cpu: CpuState, options: EngineOptions): Dispatcher {
   const lockstep = options.kind === 'lockstep';
-  const dispatcher = lockstep ? new LockstepDispatcher(memory, cpu, options) : new Dispatcher(memory, cpu, options);
+  const kind = lockstep ? LockstepDispatcher : options.counts ? CountingDispatcher : Dispatcher;
+  const dispatcher = new kind(memory, cpu, options);
   if (options.kind === 'block') {
     dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 8, threshold: 4000, batch: 16 });
   } else if (options.kind === 'region') {

@@ -122,6 +122,7 @@ export class RegionCompiler implements Compiler {
       };
     }
     const { statistics } = this.dispatcher;
+    statistics.compiledModules++;
     statistics.compiledFunctions += functions.length;
     statistics.compiledBytes += bytes;
     statistics.translateMilliseconds += Number(translated - started) / 1e6;
@@ -147,6 +148,7 @@ export class RegionCompiler implements Compiler {
       this.engineOptions.onCompiled?.(source.name, source.text, 'js');
       this.install(block, functions[index]!);
     });
+    statistics.compiledModules++;
     statistics.compiledFunctions += sources.length;
     statistics.compiledBytes += text.length;
     statistics.translateMilliseconds += Number(translated - started) / 1e6;

@@ -33,6 +33,11 @@ export const rawSyscall = libc.func(
   'int64_t syscall(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)',
 ) as (number: number, a: number, b: number, c: number, d: number, e: number, f: number) => number;
 
+/** Writes out what C streams of this process have collected. */
+export function flushStreams(): void {
+  (libc.func('int fflush(uint64_t)') as (stream: number) => number)(0);
+}
+
 /** The calling thread's errno. */
 export const errno = (): number => koffi.errno();
 

@@ -15,6 +15,7 @@ import {
 import { CpuState } from '../cpu/cpu-state.js';
 import type { Engine, MemoryMode } from '../engine/engine.js';
 import { HostBuffer, hostProcessId, hostReadAll } from '../host/buffer.js';
+import { hostExecute } from '../host/execute.js';
 import { installFaultHandler } from '../host/fault-handler.js';
 import { addressOf, syscall } from '../host/libc.js';
 import { loadProgram } from '../loader/load.js';
@@ -303,28 +304,9 @@ export class LinuxProcess {
 
   /** Gives this process to a program of the host's own kind. Comes back only with a negated error number. */
   private executeOnHost(found: Executable & { kind: 'host' }, environment: readonly Uint8Array[]): number {
-    const strings = [found.hostPath, ...found.arguments, ...environment];
-    const count = found.arguments.length + environment.length + 2;
-    const buffer = new HostBuffer(strings.reduce((sum, string) => sum + string.length + 1, 0) + count * 8 + 8);
-    let at = count * 8;
-    const put = (string: Uint8Array): bigint => {
-      const address = buffer.putCString(string, at);
-      at += string.length + 1;
-      return BigInt(address);
-    };
-    const path = put(found.hostPath);
-    let slot = 0;
-    const vector = (list: readonly Uint8Array[]): number => {
-      const start = buffer.address + slot * 8;
-      for (const string of list) buffer.view.setBigUint64(slot++ * 8, put(string), true);
-      buffer.view.setBigUint64(slot++ * 8, 0n, true);
-      return start;
-    };
-    const args = vector(found.arguments);
-    const env = vector(environment);
     this.files.installForHostExec();
     this.profiler?.finish();
-    return syscall(Host.execve, Number(path), args, env);
+    return hostExecute(found.hostPath, found.arguments, environment);
   }
 
   private randomBytes(length: number): Uint8Array {

@@ -1,11 +1,11 @@
 /** `--prof`: the file has the DevTools protocol's form, and names the guest's functions under those that called them. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import tap from 'tap';
 import type { CpuProfile, ProfileNode } from '../../runtime/profile/cpu-profile.js';
 import { inScratchDirectory } from '../support/guest-cases.js';
-import { GUESTS } from '../support/paths.js';
-import { runBridge } from '../support/run.js';
+import { GUESTS, MAIN } from '../support/paths.js';
+import { NODE_FLAGS, runBridge, runProgram } from '../support/run.js';
 
 /** What is wrong with a profile by the protocol's definition of `Profiler.Profile`, and by what DevTools counts on. */
 function faultsOf(profile: CpuProfile): string[] {
@@ -102,4 +102,15 @@ void tap.test('forks and ends', async (t) => {
     t.match(nowhere.stderr, /^bridge86: --prof: [^\n]*no such file[^\n]*\n$/);
     t.equal(nowhere.stdout.length, 0, 'nothing was run');
   });
+});
+
+void tap.test('--perf-map', async (t) => {
+  const command = [process.execPath, ...NODE_FLAGS, MAIN, 'run', '--perf-map', join(GUESTS, 'bench/quicksort'), '20'];
+  const got = await runProgram('sh', ['-c', 'echo $$; exec "$@"', 'sh', ...command]);
+  t.equal(got.status, 0, got.stderr);
+  const [pid, line] = got.stdout.toString().split('\n');
+  t.match(line, /^sorted/);
+  const file = `/tmp/perf-${pid}.map`;
+  t.match(readFileSync(file, 'latin1'), /^[0-9a-f]+ [0-9a-f]+ [^\n]*f_sort_[0-9a-f]+/m);
+  rmSync(file);
 });

@@ -24,6 +24,7 @@ import { dumpHooks } from '../dump.js';
 import { ExitStatus, Failure, report, ReportedFailure } from '../failure.js';
 import { changedEnvironment, rawEnvironment } from '../raw-arguments.js';
 import type { RunOptions } from '../run-options.js';
+import { finishPerfMap, requirePerfMap } from '../perf-map.js';
 import { startProfile } from '../prof.js';
 import { lastingReport, reportStatistics } from '../stats.js';
 import { startWorker, type ThreadData } from '../worker.js';
@@ -56,6 +57,11 @@ export function run(options: RunOptions, context: RunContext): never {
       ...(keepingMilliseconds === undefined ? {} : { keepingMilliseconds }),
       ...(options.stats || options.bridgeReport ? { report: lastingReport() } : {}),
     });
+    if (options.perfMap) {
+      // What was inherited is to stay open.
+      guest.files.takeOver();
+      requirePerfMap();
+    }
     load(guest, options, environment, sysroot);
     if (options.gdb) guest.debugger = new ProcessDebugger(guest, options.gdb);
     if (options.prof !== undefined) startProfile(guest, options.prof);
@@ -63,6 +69,7 @@ export function run(options: RunOptions, context: RunContext): never {
     const end = guest.run();
     guest.profiler?.finish();
     guest.keepTranslations();
+    if (options.perfMap) finishPerfMap();
     if (options.stats) reportStatistics(guest);
     if (options.bridgeReport) for (const line of bridges?.reportLines() ?? []) guest.report(line);
     if (guest.pid === pid) atEnd?.();
@@ -140,10 +147,16 @@ function engineOptions(options: RunOptions, guest: LinuxProcess): EngineOptions 
     x87: options.x87,
     cpuModel: options.cpu ?? 'max',
     symbolAt: (address) => guest.profiler?.functionName(address) ?? guest.symbols.symbolAt(address)?.name,
-    namesFunctions: options.prof !== undefined,
+    namesFunctions: namesFunctions(options),
+    counts: options.stats,
     ...(options.seed === undefined ? {} : { seed: options.seed }),
     ...(options.dump.length > 0 ? dumpHooks(options, guest) : {}),
   };
+}
+
+/** Whether profilers want to know generated functions by their names. */
+function namesFunctions({ prof, perfMap }: RunOptions): boolean {
+  return prof !== undefined || perfMap;
 }
 
 /** JavaScript where somebody wants to see it, and for translations of few blocks, which are not worth a module. */
@@ -153,12 +166,18 @@ function defaultBackend({ engine, dump }: RunOptions): BackendKind {
 
 /** Where translations are kept, unless the options or the environment have it otherwise. */
 function keptOptions(
-  { cache, cpu, prof }: RunOptions,
+  options: RunOptions,
   { mappings: { regions } }: LinuxProcess,
   version: string | undefined,
 ): { kept?: KeptOptions } {
+  const { cache, cpu } = options;
   // Kept functions have no names.
-  if (prof !== undefined || cache === 'off' || version === undefined || (process.env.BRIDGE86_NO_CACHE ?? '') !== '')
+  if (
+    namesFunctions(options) ||
+    cache === 'off' ||
+    version === undefined ||
+    (process.env.BRIDGE86_NO_CACHE ?? '') !== ''
+  )
     return {};
   const codeRangeAt = (address: number): CodeRange | undefined => {
     const region = regions.at(address);
