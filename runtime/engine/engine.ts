@@ -21,6 +21,7 @@ import { MemoryWatch, Watching } from '../memory/watch.js';
 import type { KeptOptions, PersistentTranslations } from './persistent/translations.js';
 import { createX87Helpers } from '../helpers/x87/index.js';
 import { createEnvironment, type Environment } from './environment.js';
+import { putOffOptimising, resumeOptimising } from './v8-flags.js';
 import { EFLAGS_AC, EFLAGS_TF, isMisaligned, STEPPING_FLAGS } from './stepping.js';
 
 export type EngineKind = 'interpret' | 'block' | 'region' | 'lockstep';
@@ -73,6 +74,10 @@ export interface Engine {
    * nothing else is to be done. Generated code may then stay where it is. Without it `run` comes back for each.
    */
   onSystemCall: (() => boolean) | undefined;
+  /** This process is the child of a fork from now on: it may end soon. */
+  becomeChild(): void;
+  /** Tells of something done, by which the child of a fork grows up. */
+  noteWork(amount: number): void;
   /** Keeps translations of what was executed for later runs, for about a number of milliseconds at most. */
   keepTranslations(budget: number): void;
 }
@@ -153,6 +158,10 @@ const LONGEST_INSTRUCTION = 15;
 /** Longest translation block, in instructions. */
 const MAXIMUM_BLOCK = 64;
 
+/** Work after which a fork's child is none of those that end at once: blocks decoded, system calls, and regions compiled. */
+const CHILDHOOD = 4000;
+const WORK_OF_REGION = 50;
+
 const SYSTEM_CALL = 0x80;
 /** No address is this number. */
 const NOWHERE = 0.5;
@@ -197,6 +206,8 @@ export class Dispatcher implements Engine {
   exactFlags = false;
   /** What of the code is watched, if anything is. */
   observation: Observation | undefined;
+  /** What is left to do before a fork's child counts as any other process. */
+  private childhood = 0;
   /** What programs before this one left. */
   private former: FormerCode | undefined;
   /** The next run begins with the one instruction at eip, whose listeners have been told. */
@@ -365,6 +376,19 @@ export class Dispatcher implements Engine {
     return false;
   }
 
+  becomeChild(): void {
+    // An interpreter in a loop does no work that it would tell of.
+    if (!this.compiler) return;
+    this.childhood = CHILDHOOD;
+    putOffOptimising();
+  }
+
+  noteWork(amount: number): void {
+    if (this.childhood <= 0) return;
+    this.childhood -= amount;
+    if (this.childhood <= 0) resumeOptimising();
+  }
+
   keepTranslations(budget: number): void {
     this.kept?.keep(budget);
   }
@@ -482,6 +506,7 @@ export class Dispatcher implements Engine {
   private count(block: Block, threshold: number): void {
     if (block.compiled === null && (++block.count - block.hotAt) * block.weight >= threshold) {
       block.hotAt = block.count;
+      this.noteWork(WORK_OF_REGION);
       this.compiler!.request(block);
     }
   }
@@ -692,6 +717,7 @@ export class Dispatcher implements Engine {
     if (!ended) operations.push(new Operation(kind ? this.goOnObserved : this.goOn, at | 0, at | 0));
     const block = this.addBlock(pc, at, { operations, instructions }, kind !== 0);
     this.statistics.blocks++;
+    this.noteWork(1);
     this.options.onBlock?.(instructions);
     return block;
   }

@@ -1,8 +1,8 @@
 /**
- * The V8 flags that generated code needs. They can be set at run time, but the module that does so is slow to load, so the first
- * line of the command line's file (lib/cli/main.cts) gives them, too.
+ * The V8 flags that generated code needs. They can be set at run time, too, but V8 accepts compiled code that was kept only under the
+ * flags that it was made with, so the first line of the command line's file (lib/cli/main.cts) gives them.
  */
-import { createRequire } from 'node:module';
+import { setV8Flag } from '../host/v8.js';
 
 const FLAGS = [
   // V8 never optimises functions of more bytecode than this (default 60 KiB).
@@ -21,24 +21,35 @@ const FLAGS = [
 const OPTIMISING = '--no-liftoff';
 const AGAIN = '--liftoff';
 
-let setFlag: ((flag: string) => void) | undefined;
-function setFlags(flags: readonly string[]): void {
-  setFlag ??= (createRequire('/')('node:v8') as { setFlagsFromString(flag: string): void }).setFlagsFromString;
-  for (const flag of flags) setFlag(flag);
-}
-
 /** Sets those that Node was not started with. */
 export function setV8Flags(): void {
-  const missing = FLAGS.filter((flag) => !process.execArgv.includes(flag));
-  if (missing.length > 0) setFlags(missing);
+  for (const flag of FLAGS) if (!process.execArgv.includes(flag)) setV8Flag(flag);
 }
 
 /** Calls WebAssembly functions: those that V8 compiles meanwhile are compiled by the optimising compiler. */
 export function optimising<T>(call: () => T): T {
-  setFlags([OPTIMISING]);
+  setV8Flag(OPTIMISING);
   try {
     return call();
   } finally {
-    setFlags([AGAIN]);
+    setV8Flag(AGAIN);
   }
+}
+
+let isPutOff = false;
+
+/**
+ * In the child of a fork V8 stops optimising the emulator's own JavaScript: most children end before that has gained what it costs,
+ * and the next child would do it all again.
+ */
+export function putOffOptimising(): void {
+  setV8Flag('--no-turbofan');
+  isPutOff = true;
+}
+
+/** The child does more than others do. */
+export function resumeOptimising(): void {
+  if (!isPutOff) return;
+  isPutOff = false;
+  setV8Flag('--turbofan');
 }

@@ -371,6 +371,7 @@ export class LinuxProcess {
     const number = cpu.i32[State.eax >> 2]!;
     const declaration = pendingSyscall(cpu);
     this.signals.lastCallBegan = true;
+    this.engine.noteWork(1);
     const result = dispatchSyscall(this, cpu);
     if (result === NO_RESULT) return;
     cpu.i32[State.eax >> 2] = result;
@@ -495,6 +496,7 @@ export class LinuxProcess {
   becomeChild(): void {
     this.pid = hostProcessId();
     this.threads.becomeAlone();
+    this.engine.becomeChild();
     this.programStart = undefined;
     this.debugger?.inChild();
     this.profiler = undefined;
