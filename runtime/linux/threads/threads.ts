@@ -113,10 +113,22 @@ export class Threads {
       }
       if (starting < 0) starting = this.startHostThread();
       if (starting < 0) return -1;
-      const timeout = this.timeout(START_SECONDS);
-      this.lock.block(() => table.waitSlot(starting, Slot.status, Status.starting, timeout));
-      if (table.slot(starting, Slot.status) === Status.starting) return -1;
+      if (!this.awaitStart(starting)) return -1;
     }
+  }
+
+  /** Waits, without the lock, until a Worker has reported; signals do not cut that short, the process's end does. */
+  private awaitStart(starting: number): boolean {
+    const { table } = this;
+    const limit = performance.now() + START_SECONDS * 1000;
+    const timeout = this.timeout(1);
+    const isStarting = (): boolean => table.slot(starting, Slot.status) === Status.starting;
+    this.lock.block(() => {
+      while (isStarting() && !this.mustLeave && performance.now() < limit) {
+        table.waitSlot(starting, Slot.status, Status.starting, timeout);
+      }
+    });
+    return !isStarting();
   }
 
   private hasSpare(): boolean {
