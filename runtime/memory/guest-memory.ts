@@ -20,6 +20,8 @@ export class GuestMemory {
   onCodeWrite: (page: number) => void = () => undefined;
   /** Called before code in a writable page is translated: runs `protect`, after which nobody writes there unnoticed. */
   onCodeFound: (protect: () => void) => void = (protect) => protect();
+  /** Whether another thread may be about to clear `Page.code` of some page: `onCodeFound` waits until it has. */
+  isCodeLeaving: () => boolean = () => false;
   /** Called before the first write to a page with `Page.clean`; must clear the bit. */
   onFirstWrite: (page: number) => void = () => undefined;
   /** Called after the page table's bytes of a range were set anew (mapped, unmapped, protected). */
@@ -91,7 +93,8 @@ export class GuestMemory {
   protectCode(page: number): void {
     const { pages } = this;
     const bits = pages[page]!;
-    if ((bits & (Page.write | WRITE_WITHHELD)) === 0 || bits & Page.code) return;
+    if ((bits & (Page.write | WRITE_WITHHELD)) === 0) return;
+    if (bits & Page.code && !this.isCodeLeaving()) return;
     this.onCodeFound(() => {
       pages[page] = withholdWrite(pages[page]!, Page.code);
     });

@@ -57,6 +57,8 @@ export const Control = {
   ending: 11,
   /** What generated code of all threads tests: `translations.ts`. */
   checks: 12,
+  /** Not zero: a thread that is about to write to a page with translations has others drop them. */
+  dropping: 13,
 } as const;
 
 /** Words of a slot. */

@@ -29,9 +29,15 @@ export function shareTranslations(process: LinuxProcess): void {
   };
   const { onCodeWrite } = memory;
   memory.onCodeWrite = (page) => {
+    lock.enter();
+    // Who has dropped its translations must not make new ones of the old bytes while the page is not yet free to be written.
+    table.set(Control.dropping, 1);
     lock.invalidate(page, 1);
     onCodeWrite(page);
+    table.set(Control.dropping, 0);
+    lock.leave();
   };
+  memory.isCodeLeaving = () => table.get(Control.dropping) !== 0;
   mappings.onUnmapped = (firstPage, count) => {
     lock.invalidate(firstPage, count);
     engine.invalidatePages(firstPage, count);

@@ -1,6 +1,7 @@
 /* What threads share: the address space while it changes, the heap, descriptors, the working directory, code that is rewritten. */
 #include "../check.h"
 #include <pthread.h>
+#include <setjmp.h>
 
 #define THREADS 3
 
@@ -119,6 +120,74 @@ static void *remap_code(void *argument)
     return (void *)failures;
 }
 
+static volatile u32 patches;
+static volatile int stop;
+/** Writes the number into `nop; nop; nop; mov eax, NUMBER; ret` again and again, hot long before anybody executes it. */
+static void *patch(void *argument)
+{
+    while (!stop) __atomic_store_n((u32 *)(code + 4), ++patches, __ATOMIC_RELAXED);
+    return argument;
+}
+static void patched_all_along(void)
+{
+    static const u8 begin[] = {0x90, 0x90, 0x90, 0xb8}, end = 0xc3;
+    memcpy(code, begin, 4);
+    memset(code + 4, 0, 4);
+    code[8] = end;
+    pthread_t thread;
+    pthread_create(&thread, NULL, patch, NULL);
+    while (patches < 100000) milliseconds(1);
+    u32 last = 0, changes = 0, backwards = 0;
+    while (changes < 40) {
+        u32 value = ((u32(*)(void))code)();
+        changes += value > last;
+        backwards += value < last;
+        last = value;
+    }
+    stop = 1;
+    pthread_join(thread, NULL);
+    show("code that is patched all along", "%u backwards, last %d", backwards, ((u32(*)(void))code)() == patches);
+}
+
+/** Faults in one thread, which was hot before another thread installed the handler. */
+static volatile int phase;
+static volatile int *unmapped;
+static __thread sigjmp_buf back;
+static void recover(int signal)
+{
+    (void)signal;
+    siglongjmp(back, 1);
+}
+static void *fault_later(void *argument)
+{
+    volatile int turns = 0;
+    for (int i = 0; i < 300000; i++) turns += i;
+    phase = 1;
+    while (phase == 1) turns++;
+    volatile long exact = 0;
+    for (volatile int i = 0; i < 100; i++) {
+        volatile int before = 0;
+        if (sigsetjmp(back, 1) == 0) {
+            before = i + 1;
+            *unmapped = 1;
+        } else exact += before == i + 1;
+    }
+    (void)argument;
+    return (void *)exact;
+}
+static void faults_of_another(void)
+{
+    unmapped = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    pthread_t thread;
+    void *exact;
+    pthread_create(&thread, NULL, fault_later, NULL);
+    while (phase == 0) sched_yield();
+    handle(SIGSEGV, recover, 0);
+    phase = 2;
+    pthread_join(thread, &exact);
+    show("faults once another has installed a handler", "%ld", (long)exact);
+}
+
 static void *change_directory(void *argument)
 {
     (void)argument;
@@ -134,6 +203,8 @@ int sharing_program(int argc, char **argv)
     code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     show("code that one writes and others execute", "%ld", run(execute, THREADS));
     show("code of their own", "%ld", run(remap_code, THREADS));
+    patched_all_along();
+    faults_of_another();
     char before[4096], after[4096];
     getcwd(before, sizeof before);
     show("chdir", "%ld", run(change_directory, 1));
