@@ -6,32 +6,22 @@
  * A whole library is bridged in the same way as a few functions of one: the guest loads its own library, and the code of the
  * chosen functions is not executed. So every function without a bridge is the guest's own, and nothing has to be renamed.
  */
-import { Page } from '../translator/pages.js';
 import type { BridgeCall } from '../translator/bridge.js';
-import { GUEST_LIMIT } from '../translator/state.js';
-import type { CpuState } from '../runtime/cpu/cpu-state.js';
+import { Trap } from '../translator/state.js';
 import type { BridgeFunction, EngineBridges } from '../runtime/engine/index.js';
 import { hostRead, hostStat } from '../runtime/host/buffer.js';
-import { type NativeFunction, NativeLibrary } from '../runtime/host/native-library.js';
-import { MapFlag, Protection } from '../runtime/linux/constants/memory.js';
-import type { GuestMemory } from '../runtime/memory/guest-memory.js';
-import type { MappedFile, Mappings } from '../runtime/memory/mappings.js';
-import { type GuestTrap, pageFault } from '../runtime/memory/trap.js';
+import type { MappedFile } from '../runtime/memory/mappings.js';
+import { GuestTrap } from '../runtime/memory/trap.js';
 import { codeOf } from './codes.js';
+import { type BridgedProcess, ProcessContext } from './context.js';
 import { readSharedLibrary, type SharedLibrary, SymbolType } from './elf-library.js';
 import { libraries } from './libraries/index.js';
-import type { BridgeContext, BridgedFunction, BridgedLibrary } from './library.js';
-import { bindFunction, canFault, guestTypeOf, resultTypeOf } from './marshal.js';
+import type { BridgedFunction, BridgedLibrary } from './library.js';
+import { bindFunction, callsGuest, canFault, guestTypeOf, resultTypeOf } from './marshal.js';
+import { Originals } from './originals.js';
 import type { Selection } from './selection.js';
 
-/** The guest process as bridges see it. */
-export interface BridgedProcess {
-  readonly memory: GuestMemory;
-  readonly hostBase: number;
-  readonly cpu: CpuState;
-  readonly mappings: Mappings;
-  report(line: string): void;
-}
+export type { BridgedProcess } from './context.js';
 
 interface Bound {
   readonly library: BridgedLibrary;
@@ -50,32 +40,33 @@ interface Place {
 }
 
 const COMPARED_BYTES = 8;
-/** Bytes after which a call of the host is quicker than a loop. */
-const SHORT_SEARCH = 64;
-const STRING_PAGE = 4096;
 
 export class Bridges implements EngineBridges {
   private readonly bound = new Map<BridgedFunction, Bound | string>();
   private readonly implementations = new Map<BridgeCall, BridgeFunction>();
   private readonly places = new Map<number, Place>();
-  private readonly natives = new Map<BridgedLibrary, NativeLibrary | undefined>();
-  private readonly contexts = new Map<BridgedLibrary, BridgeContext>();
   private readonly files = new Map<string, SharedLibrary | undefined>();
   private readonly reported = new Set<string>();
   /** Calls that generated code or the interpreter has met. */
   private readonly translated = new Set<BridgeCall>();
   private readonly sonames: ReadonlyMap<string, BridgedLibrary>;
-  private pending: GuestTrap | undefined;
+  /** Functions that programs and libraries look for elsewhere, as far as they are mapped. */
+  private readonly imports = new Set<string>();
+  /** Why families were left to the guest. */
+  private readonly refusals = new Map<BridgedFunction, string>();
+  private readonly context: ProcessContext;
+  private readonly originals: Originals;
   private nextIndex = 0;
-  private generation = -1;
-  private stringsAt = 0;
-  private stringsEnd = 0;
 
   constructor(
     private readonly guest: BridgedProcess,
     private readonly selection: Selection,
   ) {
-    this.sonames = new Map([...selection.keys()].map((library) => [library.soname, library]));
+    this.sonames = new Map(libraries().map((library) => [library.soname, library]));
+    for (const library of selection.keys()) (this.sonames as Map<string, BridgedLibrary>).set(library.soname, library);
+    this.context = new ProcessContext(guest);
+    this.originals = new Originals(guest);
+    this.context.originalOf = (library, func) => this.originals.address(library, func);
     guest.mappings.onCodeMapped = (start, length, fd, offset) => this.codeMapped(start, length, fd, offset);
   }
 
@@ -112,8 +103,8 @@ export class Bridges implements EngineBridges {
     return this.implementations.get(call)!;
   }
 
-  fault(): GuestTrap {
-    return this.pending!;
+  fault(): GuestTrap | number {
+    return this.context.pending;
   }
 
   damagedCookie(address: number): void {
@@ -132,6 +123,8 @@ export class Bridges implements EngineBridges {
     for (const [library, functions] of this.selection) {
       const name = ({ prototype }: BridgedFunction): string => prototype.name;
       const stateOf = (func: BridgedFunction): string => {
+        const refusal = this.refusals.get(func);
+        if (refusal !== undefined) return refusal;
         const bound = this.bound.get(func);
         if (bound === undefined) return 'the guest has not loaded it';
         if (typeof bound === 'string') return bound;
@@ -163,7 +156,7 @@ export class Bridges implements EngineBridges {
 
   private make(library: BridgedLibrary, func: BridgedFunction): Bound | string {
     const { prototype } = func;
-    const context = this.contextOf(library);
+    const context = this.context.contextOf(library);
     if (library.hostNames.length > 0 && !context.native) return `the host has no ${library.hostNames.join(' or ')}`;
     const call: BridgeCall = {
       name: `bridge_${library.name}_${prototype.name}`,
@@ -171,6 +164,7 @@ export class Bridges implements EngineBridges {
       parameters: prototype.parameters.map(guestTypeOf),
       result: resultTypeOf(prototype),
       canFault: func.implementation !== undefined || canFault(prototype),
+      ...(func.callsGuest || callsGuest(prototype) ? { callsGuest: true } : {}),
     };
     const implementation = func.implementation
       ? func.implementation(context)
@@ -180,147 +174,105 @@ export class Bridges implements EngineBridges {
     return { library, func, call, implementation, places: [] };
   }
 
-  private contextOf(library: BridgedLibrary): BridgeContext {
-    let context = this.contexts.get(library);
-    if (!context) {
-      const { memory, hostBase } = this.guest;
-      const { pages } = memory;
-      context = {
-        memory,
-        hostBase,
-        native: this.nativeOf(library),
-        fault: (address, write) => {
-          this.pending = this.faultAt(address, write);
-          return undefined;
-        },
-        readable: (address, length) => {
-          const at = address >>> 0;
-          // Most ranges lie within a page.
-          if ((at & 4095) + length <= 4096 && length > 0) return (pages[at >>> 12]! & Page.read) !== 0;
-          return memory.isReadable(at, length);
-        },
-        writable: (address, length) => {
-          const at = address >>> 0;
-          if ((at & 4095) + length <= 4096 && (pages[at >>> 12]! & Page.write) !== 0) return true;
-          if (!memory.isWritable(at, length)) return false;
-          memory.dropCode(at, length);
-          return true;
-        },
-        findByte: this.findByte,
-        string: (text) => this.string(text),
-      };
-      this.contexts.set(library, context);
-    }
-    return context;
-  }
-
-  /** Short searches are a loop, longer ones the host's memchr. */
-  private readonly findByte = (address: number, value: number, end: number): number => {
-    const { u8 } = this.guest.memory;
-    const loopEnd = Math.min(end, address + SHORT_SEARCH);
-    let at = address;
-    for (; at < loopEnd; at++) if (u8[at] === value) return at;
-    if (at === end) return -1;
-    const { hostBase } = this.guest;
-    this.memchr ??= NativeLibrary.open(['libc.so.6'])?.func('memchr', 'uint64_t', ['uint64_t', 'int', 'uint64_t']);
-    if (this.memchr) {
-      const found = Number(this.memchr(hostBase + at, value, end - at));
-      return found === 0 ? -1 : found - hostBase;
-    }
-    for (; at < end; at++) if (u8[at] === value) return at;
-    return -1;
-  };
-  private memchr: NativeFunction | undefined;
-
-  private nativeOf(library: BridgedLibrary): NativeLibrary | undefined {
-    if (!this.natives.has(library)) {
-      this.natives.set(library, library.hostNames.length > 0 ? NativeLibrary.open(library.hostNames) : undefined);
-    }
-    return this.natives.get(library);
-  }
-
-  /** The page fault of an access to a range that starts at an address: at the first byte that refuses it. */
-  private faultAt(address: number, write: boolean): GuestTrap {
-    const { memory } = this.guest;
-    const permission = write ? Page.write : Page.read;
-    const found = memory.findForbidden(address, Math.max(1, GUEST_LIMIT - (address >>> 0)), permission);
-    const at = found < 0 ? address >>> 0 : found;
-    return pageFault(at, write, (memory.pages[at >>> 12]! & Page.mapped) !== 0);
-  }
-
-  /** Strings for the guest lie in pages of their own, each string once. */
-  private readonly strings = new Map<string, number>();
-  private string(text: string | undefined): number {
-    if (text === undefined) return 0;
-    this.noticeExec();
-    const known = this.strings.get(text);
-    if (known !== undefined) return known;
-    const bytes = new TextEncoder().encode(`${text}\0`);
-    const { mappings, memory } = this.guest;
-    if (this.stringsAt + bytes.length > this.stringsEnd) {
-      const size = Math.ceil(bytes.length / STRING_PAGE) * STRING_PAGE;
-      const flags = MapFlag.MAP_PRIVATE | MapFlag.MAP_ANONYMOUS;
-      const start = mappings.mmap(0, size, Protection.PROT_READ | Protection.PROT_WRITE, flags, -1, 0);
-      if (start < 0) return 0;
-      this.stringsAt = start;
-      this.stringsEnd = start + size;
-    }
-    const address = this.stringsAt;
-    memory.write(address, bytes);
-    this.stringsAt += bytes.length;
-    this.strings.set(text, address | 0);
-    return address | 0;
-  }
-
   // ---- the guest's libraries ---------------------------------------------------------------------------------------
 
-  /** After `execve` nothing is where it was. */
-  private noticeExec(): void {
-    const { generation } = this.guest.mappings;
-    if (generation === this.generation) return;
-    this.generation = generation;
-    this.places.clear();
-    this.strings.clear();
-    this.stringsAt = this.stringsEnd = 0;
-  }
-
   private codeMapped(start: number, length: number, fd: number, offset: number): void {
-    this.noticeExec();
+    if (this.context.noticeExec()) {
+      this.places.clear();
+      this.imports.clear();
+      this.originals.clear();
+    }
     const file = this.libraryOf(fd);
-    const library = file?.soname === undefined ? undefined : this.sonames.get(file.soname);
-    if (!file || !library) return;
-    const chosen = this.selection.get(library)!;
+    if (!file) return;
+    for (const name of file.imports) this.imports.add(name);
+    const library = file.soname === undefined ? undefined : this.sonames.get(file.soname);
+    if (!library) return;
+    const addresses = (name: string): [address: number, type: number][] =>
+      file.symbols.flatMap((symbol) => {
+        const address = symbol.name === name ? addressOf(file, symbol.value, start, length, offset) : undefined;
+        return address === undefined ? [] : [[address, symbol.type]];
+      });
+    const chosen = this.selection.get(library) ?? [];
     const refused = this.refusedFamilies(library, chosen, file);
-    for (const func of chosen) {
-      if (func.family !== undefined && refused.has(func.family)) continue;
+    for (const func of library.functions) {
       const { name } = func.prototype;
-      for (const symbol of file.symbols) {
-        if (symbol.name !== name) continue;
-        const address = addressOf(file, symbol.value, start, length, offset);
-        if (address === undefined) continue;
+      for (const [address, type] of addresses(name)) {
+        if (this.isCookie(address)) continue;
+        this.originals.found(library, name, address, type);
+      }
+    }
+    for (const func of chosen) {
+      if (func.family !== undefined && refused.has(func.family)) {
+        this.refusals.set(func, refused.get(func.family)!);
+        continue;
+      }
+      const { name } = func.prototype;
+      for (const [address, type] of addresses(name)) {
         const bound = this.bind(library, func);
         if (typeof bound === 'string') break;
-        if (symbol.type === SymbolType.function) this.replace(address, bound.call);
-        else if (symbol.type === SymbolType.ifunc) this.replaceResolver(address, bound.call);
+        if (type === SymbolType.function) this.replace(address, bound.call);
+        else if (type === SymbolType.ifunc) this.replaceResolver(address, bound.call);
         else continue;
-        bound.places.push(`${name} of ${file.soname} at 0x${address.toString(16)}`);
+        this.originals.replaced(library, name);
+        bound.places.push(`${name} of ${file.soname!} at 0x${address.toString(16)}`);
+      }
+    }
+    for (const [family] of library.strangers ?? []) {
+      if (refused.has(family)) continue;
+      if (![...chosen].some((func) => func.family === family)) continue;
+      for (const name of strangersOf(library, family, file)) {
+        for (const [address, type] of addresses(name)) {
+          if (type === SymbolType.function) this.replace(address, this.refusal(library, name));
+        }
       }
     }
   }
 
-  /** Families of which the host lacks a function that the guest's library has. */
+  /**
+   * Families that are left to the guest, and why: the host lacks a function that the guest's library has, or something imports
+   * a function that has no bridge and would meet handles of those that have.
+   */
   private refusedFamilies(
     library: BridgedLibrary,
     chosen: Iterable<BridgedFunction>,
     file: SharedLibrary,
-  ): Set<string> {
+  ): Map<string, string> {
     const names = new Set(file.symbols.map(({ name }) => name));
-    const refused = new Set<string>();
+    const refused = new Map<string, string>();
     for (const func of chosen) {
       if (func.family === undefined || !names.has(func.prototype.name)) continue;
-      if (typeof this.bind(library, func) === 'string') refused.add(func.family);
+      const bound = this.bind(library, func);
+      if (typeof bound === 'string') refused.set(func.family, `${func.prototype.name}: ${bound}`);
+    }
+    for (const [family] of library.strangers ?? []) {
+      const imported = strangersOf(library, family, file).filter((name) => this.imports.has(name));
+      if (imported.length > 0) {
+        refused.set(family, `the guest's own is used for ${imported.join(', ')}, so for all of it`);
+      }
     }
     return refused;
+  }
+
+  /** In the place of a function that must not meet handles, though somebody has found it: a line that says so, and SIGILL. */
+  private refusal(library: BridgedLibrary, name: string): BridgeCall {
+    const call: BridgeCall = {
+      name: `refused_${library.name}_${name}`,
+      index: this.nextIndex++,
+      parameters: [],
+      result: 'i32',
+      canFault: true,
+    };
+    this.implementations.set(call, () => {
+      this.complain(`${name} has no bridge, and others of ${library.name} are bridged: leave ${library.name} out`);
+      this.context.pending = new GuestTrap(Trap.invalidOpcode);
+      return undefined;
+    });
+    return call;
+  }
+
+  private isCookie(address: number): boolean {
+    const { u8 } = this.guest.memory;
+    return u8[address] === 0x0f && u8[address + 1] === 0x3c;
   }
 
   private replace(address: number, call: BridgeCall): void {
@@ -377,6 +329,16 @@ function addressOf(
   if (!segment) return undefined;
   const inFile = value - segment.address + segment.offset;
   return inFile >= offset && inFile < offset + length ? start + inFile - offset : undefined;
+}
+
+/** Functions of the guest's library that a family's handles must not meet. */
+function strangersOf(library: BridgedLibrary, family: string, file: SharedLibrary): string[] {
+  const strangers = library.strangers?.get(family);
+  if (strangers === undefined) return [];
+  const declared = new Set(library.functions.map(({ prototype }) => prototype.name));
+  const isStranger = (name: string): boolean =>
+    strangers === 'undeclared' ? !declared.has(name) : strangers.has(name);
+  return [...new Set(file.symbols.filter(({ name }) => isStranger(name)).map(({ name }) => name))];
 }
 
 /** The function that a cookie's codes mean, or what is wrong with them. */

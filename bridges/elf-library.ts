@@ -21,6 +21,8 @@ export interface ExportedSymbol {
 export interface SharedLibrary {
   readonly soname: string | undefined;
   readonly symbols: readonly ExportedSymbol[];
+  /** Names that it looks for elsewhere. */
+  readonly imports: readonly string[];
   /** Versions that the library defines, the base (its soname) first. */
   readonly versions: readonly { name: string; hash: number; flags: number; index: number; parents: string[] }[];
   readonly segments: readonly { offset: number; address: number; fileSize: number }[];
@@ -129,10 +131,12 @@ function parse(read: ReadPart, name: string): SharedLibrary | undefined {
   const versymAddress = tags.get(DynamicTag.VERSYM);
   const versym = versymAddress === undefined ? undefined : viewAt(offsetOf(versymAddress), count * 2);
   const symbols: ExportedSymbol[] = [];
+  const imports: string[] = [];
   for (let index = 1; index < count; index++) {
     const at = index * SYMBOL_SIZE;
     const info = table.getUint8(at + 12);
     const section = table.getUint16(at + 14, true);
+    if (section === 0) imports.push(stringAt(table.getUint32(at, true)));
     if (section === 0 || info >> 4 === 0) continue;
     const version = versym?.getUint16(index * 2, true);
     symbols.push({
@@ -146,7 +150,7 @@ function parse(read: ReadPart, name: string): SharedLibrary | undefined {
       hidden: version !== undefined && (version & VERSYM_HIDDEN) !== 0,
     });
   }
-  return { soname, symbols, versions, segments };
+  return { soname, symbols, imports, versions, segments };
 }
 
 /** The dynamic section has no length of the symbol table: a hash table tells it. */

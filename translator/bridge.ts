@@ -14,8 +14,10 @@ export interface BridgeCall {
   readonly parameters: readonly BridgeType[];
   /** To eax, edx:eax or st(0). The high half of an i64 lies in `State.bridgeHigh` after the call. */
   readonly result: 'void' | BridgeType;
-  /** The function gives `undefined`, nothing done, where the guest is to get a fault instead. */
+  /** The function gives `undefined`, nothing done, where the guest is to get a fault or its own function instead. */
   readonly canFault: boolean;
+  /** The function may run guest code: it finds the guest's stack pointer in `State.bridgeStack`. */
+  readonly callsGuest?: boolean;
 }
 
 /** Bytes that an argument takes on the stack. */

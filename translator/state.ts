@@ -105,6 +105,8 @@ export const State = {
   fpuCs: 188,
   fpuDataPointer: 192,
   fpuDs: 196,
+  /** The guest's stack pointer while a bridge is called that runs guest code. */
+  bridgeStack: 200,
   /** Where loads go whose result nobody reads, so that they are made. */
   discarded: 204,
 

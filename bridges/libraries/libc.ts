@@ -3,7 +3,7 @@
  * or of V8's own builtins, costs more than 20 bytes), long ones by V8's builtins or the host's memmove.
  */
 import { type BridgeContext, type BridgedLibrary, declareLibrary } from '../library.js';
-import { stringEnd } from '../marshal.js';
+import { stringEnd } from '../strings.js';
 import type { BridgeFunction } from '../../runtime/engine/index.js';
 
 /** Bytes up to which a loop is quicker than a builtin. */

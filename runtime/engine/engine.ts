@@ -148,8 +148,8 @@ export interface EngineBridges {
   /** What the codes of a cookie mean; undefined: SIGILL, after a line that says so. */
   byCode(library: number, func: number, address: number): BridgeCall | undefined;
   implementation(call: BridgeCall): BridgeFunction;
-  /** Why the last call that gave `undefined` did so. */
-  fault(): GuestTrap;
+  /** What the last call that gave `undefined` wants instead: an exception, or that guest code at an address goes on. */
+  fault(): GuestTrap | number;
   /** Told of the opcode 0F 3C with something else behind it. */
   damagedCookie(address: number): void;
 }
@@ -255,7 +255,8 @@ export class Dispatcher implements Engine {
     if (bridges) {
       const { environment } = this;
       environment.declare('raiseBridgeFault', () => {
-        throw bridges.fault();
+        const instead = bridges.fault();
+        throw typeof instead === 'number' ? new DroppedBlock(instead, true) : instead;
       });
       const { fldF64 } = createX87Helpers(cpu);
       const slot = State.scratch + 16 * (State.scratchSlots - 1);

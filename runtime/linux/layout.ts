@@ -16,6 +16,7 @@ const SCALARS = {
   'unsigned long': { i386: 4, host: 8, signed: false },
   'long long': { i386: 8, host: 8, signed: true },
   'unsigned long long': { i386: 8, host: 8, signed: false },
+  double: { i386: 8, host: 8, signed: true },
   pointer: { i386: 4, host: 8, signed: false },
 } as const;
 

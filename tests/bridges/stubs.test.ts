@@ -25,6 +25,7 @@ const guest: SharedLibrary = {
     { name: 'ZLIB_2', hash: sysvHash('ZLIB_2'), flags: 0, index: 3, parents: ['ZLIB_1'] },
   ],
   segments: [],
+  imports: [],
   symbols: [
     ...libz.functions.map(({ prototype }, index) => ({
       name: prototype.name,

@@ -14,6 +14,7 @@ instruction('nativelib', '0F 3C', [], { ends: true, cookie: true, nondeterminist
   const esp = b.get('esp');
   // Before the call: whatever faults must do so while nothing is done.
   const returnAddress = b.load(esp, 32);
+  if (bridge.callsGuest) b.write(State.bridgeStack, esp);
   const result = b.bridge(bridge, b.add(esp, b.const(4)));
   if (bridge.result === 'i32' || bridge.result === 'i64') b.put('eax', result);
   if (bridge.result === 'i64') b.put('edx', b.read(State.bridgeHigh));

@@ -179,7 +179,8 @@ export function x87UnitAt(statements: readonly Statement[], index: number): X87U
         ? { kind: 'synchronise', length: 1 }
         : undefined;
     case 'bridge':
-      return statement.call.result === 'f32' || statement.call.result === 'f64'
+      // Guest code that the bridge runs finds the registers in the state.
+      return statement.call.result === 'f32' || statement.call.result === 'f64' || statement.call.callsGuest
         ? { kind: 'synchronise', length: 1 }
         : undefined;
     case 'read':

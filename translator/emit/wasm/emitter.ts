@@ -423,13 +423,15 @@ export class WasmEmitter {
     }
   }
 
-  /** The host function is imported and called directly. One that may refuse, or with 64-bit integers, is for JavaScript. */
+  /**
+   * The host function is imported and called directly. One that may refuse gives its integer as a double: `undefined` becomes a
+   * NaN. Those that may refuse to give a floating-point number are for JavaScript.
+   */
   private bridge({ call, address, result }: Extract<Statement, { kind: 'bridge' }>): void {
     const { w, module } = this;
     const type = call.result === 'void' ? undefined : call.result;
-    if (call.canFault || type === 'i64' || call.parameters.includes('i64')) {
-      throw new Unsupported(`bridge ${call.name}`);
-    }
+    const isFloat = type === 'f64' || type === 'f32';
+    if (call.canFault && isFloat) throw new Unsupported(`bridge ${call.name}`);
     const base = this.repeatable(address);
     const bytes = argumentBytes(call);
     if (bytes > 0) {
@@ -444,17 +446,33 @@ export class WasmEmitter {
     }
     let offset = 0;
     for (const parameter of call.parameters) {
-      base();
-      w.memory(`${parameter}.load` satisfies MemoryOpcode, offset);
+      // JavaScript takes the halves of a 64-bit integer.
+      for (let half = 0; half < (parameter === 'i64' ? 2 : 1); half++) {
+        base();
+        w.memory(`${parameter === 'i64' ? 'i32' : parameter}.load` satisfies MemoryOpcode, offset + 4 * half);
+      }
       offset += BRIDGE_TYPE_BYTES[parameter];
     }
-    w.call(module.function(call.name, { parameters: call.parameters, results: type ? [type] : [] }));
-    if (type === 'f64' || type === 'f32') {
+    const parameters = call.parameters.flatMap((one) => (one === 'i64' ? (['i32', 'i32'] as const) : [one]));
+    const resultType = isFloat ? type : call.canFault ? 'f64' : type === undefined ? undefined : 'i32';
+    w.call(module.function(call.name, { parameters, results: resultType ? [resultType] : [] }));
+    if (isFloat) {
       w.call(module.function('pushBridgeResult', { parameters: [type], results: [] }));
-    } else if (type === 'i32') {
-      if (result.uses > 0) this.nameResult(result);
-      else w.op('drop');
+      return;
     }
+    if (call.canFault) {
+      const given = this.temporary('f64');
+      w.tee(given);
+      w.get(given);
+      w.op('f64.ne');
+      w.open('if');
+      this.leave();
+      w.close();
+      w.get(given);
+      w.op('i32.trunc_f64_s');
+    }
+    if (type === undefined ? call.canFault : result.uses === 0) w.op('drop');
+    else if (type !== undefined) this.nameResult(result);
   }
 
   private call(statement: Extract<Statement, { kind: 'call' }>): void {
