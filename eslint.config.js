@@ -38,7 +38,7 @@ function arrows(room, allowed) {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.tap/', 'tests/guests/bin/'] },
+  { ignores: ['doc/', 'dist/', 'node_modules/', '.tap/', 'tests/guests/bin/'] },
   ...tseslint.configs.strict,
   {
     rules: {

@@ -137,8 +137,8 @@ function removeOldFiles(directory: string): void {
 }
 
 /** Commands that yargs handles. Any other first word is a program to run. */
-const YARGS_COMMANDS = new Set(['sysroot', 'nativelib', 'bench', 'cache', 'help', 'completion']);
-const YARGS_OPTIONS = new Set(['-h', '--help', '--version']);
+const YARGS_COMMANDS = new Set(['sysroot', 'nativelib', 'bench', 'cache', 'binfmt', 'help', 'completion']);
+const YARGS_OPTIONS = new Set(['-h', '--help', '--version', '--get-yargs-completions']);
 
 async function runThread(): Promise<void> {
   const { workerData } = nodeModule.createRequire(FILE)('node:worker_threads') as typeof WorkerThreads;
