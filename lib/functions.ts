@@ -11,6 +11,18 @@ import { Exit, State } from '../translator/state.js';
 import type { RunResult } from './machine.js';
 import { GuestError } from './machine.js';
 import type { Registers } from '../runtime/cpu/registers.js';
+import {
+  bytesOfType,
+  isPlain,
+  parameterType,
+  placeArguments,
+  prototypeOf,
+  resultType,
+  storeValue,
+  takeWritten,
+  type ArgumentMemory,
+  type GuestArgument,
+} from './guest-arguments.js';
 
 export type ValueType = 'i32' | 'u32' | 'i64' | 'u64' | 'f32' | 'f64';
 
@@ -22,6 +34,8 @@ export interface FunctionOptions {
 }
 
 export type GuestFunction = (...args: (number | bigint)[]) => number | bigint;
+/** A guest function with a prototype: takes strings, bytes and cells, too. */
+export type PrototypedFunction = (...args: GuestArgument[]) => number | bigint;
 
 /** What functions return to. No guest can map anything there. */
 const RETURN_ADDRESS = 0xfffff000 | 0;
@@ -44,6 +58,7 @@ export interface Caller {
   enter(): void;
   /** Sees to it that there is a stack. */
   stack(): void;
+  readonly memory: ArgumentMemory;
   runUntil(address: number): RunResult;
 }
 
@@ -63,6 +78,34 @@ export class GuestFunctions {
     let callee = this.functions.get(address);
     if (!callee) this.functions.set(address, (callee = this.bind(address, {})));
     return callee(...args) as number;
+  }
+
+  /** Function by a prototype; only those of numbers are as quick as `bind`. */
+  bindPrototype(address: number, text: string): PrototypedFunction {
+    const prototype = prototypeOf(text);
+    const parameters = prototype.parameters.map(parameterType);
+    const simple = this.bind(address, { parameters, result: resultType(prototype) });
+    if (isPlain(prototype)) return simple as PrototypedFunction;
+    const s = this.cpu.i32;
+    const { caller } = this;
+    const run = this.runner(address);
+    const frame = this.frameMaker();
+    const resultOf = this.resultReader(resultType(prototype));
+    return (...args) => {
+      if (caller.running) caller.enter();
+      if (s[ESP] === 0) caller.stack();
+      const esp = s[ESP]!;
+      const { base, written } = placeArguments(prototype, args, esp, caller.memory);
+      s[ESP] = base;
+      frame(0);
+      try {
+        run();
+        takeWritten(written(), args);
+      } finally {
+        s[ESP] = esp;
+      }
+      return resultOf();
+    };
   }
 
   bind(address: number, { parameters, result = 'i32' }: FunctionOptions): GuestFunction {
@@ -98,7 +141,7 @@ export class GuestFunctions {
         return resultOf();
       };
     }
-    const bytes = (parameters ?? []).reduce((sum, type) => sum + sizeOf(type), 0);
+    const bytes = (parameters ?? []).reduce((sum, type) => sum + bytesOfType(type), 0);
     return (...args) => {
       check(args.length);
       if (s[ESP] === 0) this.caller.stack();
@@ -196,10 +239,6 @@ export class GuestFunctions {
   }
 }
 
-function sizeOf(type: ValueType): number {
-  return type === 'i64' || type === 'u64' || type === 'f64' ? 8 : 4;
-}
-
 function storeArguments(
   view: DataView,
   base: number,
@@ -208,12 +247,8 @@ function storeArguments(
 ): void {
   let at = base;
   types.forEach((type, i) => {
-    const value = args[i]!;
-    if (type === 'f64') view.setFloat64(at, Number(value), true);
-    else if (type === 'f32') view.setFloat32(at, Number(value), true);
-    else if (type === 'i64' || type === 'u64') view.setBigInt64(at, BigInt(value), true);
-    else view.setInt32(at, Number(value), true);
-    at += sizeOf(type);
+    storeValue(view, at, type, args[i]!);
+    at += bytesOfType(type);
   });
 }
 

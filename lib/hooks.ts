@@ -7,7 +7,7 @@
  */
 import type { MemoryAccess } from '../runtime/memory/watch.js';
 
-export type { MemoryAccess } from '../runtime/memory/watch.js';
+export { MemoryAccess } from '../runtime/memory/watch.js';
 
 /** A memory access that the page's protection forbids, or an instruction where none can be fetched. */
 export interface InvalidAccess {
@@ -17,6 +17,12 @@ export interface InvalidAccess {
   readonly address: number;
   /** Whether the page is mapped at all. */
   readonly mapped: boolean;
+}
+
+/** A system call of Linux by its registers: eax; ebx, ecx, edx, esi, edi, ebp. */
+export interface SystemCall {
+  readonly number: number;
+  readonly arguments: readonly number[];
 }
 
 export interface Translation {
@@ -47,12 +53,18 @@ export interface HookListeners {
   /** After the instruction that made the access. */
   read(access: MemoryAccess): void;
   write(access: MemoryAccess): void;
+  /** Before each instruction of which a byte is in the range: its address, size and bytes. */
+  fetch(access: MemoryAccess): void;
   /** `true`: the listener has mapped the page, or set eip; execution goes on at eip. Otherwise the run ends. */
   invalid(access: InvalidAccess): unknown;
   /** `int n`, `int3`, `into`, `sysenter` (undefined); eip is after it. `true`: done, go on. Otherwise the run ends. */
   interrupt(vector: number | undefined): unknown;
   /** Any other processor exception (0 divide error, 6 invalid instruction, 13 protection); eip is at it. `true`: go on at eip. */
   exception(vector: number): unknown;
+  /** What is no instruction (also told as exception 6, after this); eip is at it. `true`: go on at eip. */
+  invalidInstruction(pc: number): unknown;
+  /** `int 0x80` or `sysenter`, before `interrupt`; eip is after it. A number: the result, in eax; go on. */
+  systemCall(call: SystemCall): number | undefined;
   /** Something was translated. */
   translate(translation: Translation): void;
 }

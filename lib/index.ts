@@ -13,8 +13,18 @@ export {
 } from './machine.js';
 export { Process, type ProcessEnd, type ProcessOptions } from './process.js';
 export type { Callback, CallbackOptions } from './callbacks.js';
-export type { FunctionOptions, GuestFunction, ValueType } from './functions.js';
-export type { Hook, HookKind, HookListeners, HookRange, InvalidAccess, MemoryAccess, Translation } from './hooks.js';
+export type { FunctionOptions, GuestFunction, PrototypedFunction, ValueType } from './functions.js';
+export type { Cell, GuestArgument } from './guest-arguments.js';
+export type {
+  Hook,
+  HookKind,
+  HookListeners,
+  HookRange,
+  InvalidAccess,
+  MemoryAccess,
+  SystemCall,
+  Translation,
+} from './hooks.js';
 export type { GeneralRegister, RegisterName, Registers, SegmentRegister } from '../runtime/cpu/registers.js';
 export type { DisassembledInstruction, TranslationLanguage } from './translation.js';
 export type { BackendKind, EngineKind, EngineStatistics } from '../runtime/engine/index.js';

@@ -23,8 +23,23 @@ import { GuestTrap } from '../runtime/memory/trap.js';
 import { PAGE_SIZE } from '../translator/pages.js';
 import { EMULATOR_END, GUEST_LIMIT, State, STATE_SIZE, Trap } from '../translator/state.js';
 import { Callbacks, type Callback, type CallbackOptions } from './callbacks.js';
-import { GuestFunctions, type Caller, type FunctionOptions, type GuestFunction } from './functions.js';
-import type { Hook, HookKind, HookListeners, HookRange, InvalidAccess } from './hooks.js';
+import {
+  GuestFunctions,
+  type Caller,
+  type FunctionOptions,
+  type GuestFunction,
+  type PrototypedFunction,
+} from './functions.js';
+import { parameterType, prototypeOf, resultType } from './guest-arguments.js';
+import {
+  MemoryAccess,
+  type Hook,
+  type HookKind,
+  type HookListeners,
+  type HookRange,
+  type InvalidAccess,
+  type SystemCall,
+} from './hooks.js';
 import { Registers } from '../runtime/cpu/registers.js';
 import { serveGdb } from './serve-gdb.js';
 import {
@@ -105,9 +120,14 @@ export class Snapshot {
   }
 }
 
+/** Fetches are told by the engine. */
+type Listeners = { readonly [K in Exclude<HookKind, 'fetch'>]: Set<HookListeners[K]> };
+
 const PENDING = State.pending >> 2;
 const EIP = State.eip >> 2;
 const MADV_DONTNEED = 4;
+const SYSTEM_CALL = 0x80;
+const LONGEST_INSTRUCTION = 15;
 /** Vectors of int3, into and system calls. */
 const OPEN_GATES: ReadonlySet<number> = new Set([Trap.breakpoint, Trap.overflow, 0x80]);
 const PROTECTION_BITS = { r: 1, w: 2, x: 4 } as const;
@@ -136,7 +156,7 @@ export class Machine {
   readonly #functions: GuestFunctions;
   /** Whether a run is going on, and what calls of functions need. */
   readonly #calls: Caller;
-  readonly #listeners: { [K in HookKind]: Set<HookListeners[K]> };
+  readonly #listeners: Listeners;
   readonly #removeWord: () => void;
   #tracker: SnapshotTracker | undefined;
   #timer: WakeupTimer | undefined;
@@ -154,6 +174,8 @@ export class Machine {
       interrupt: new Set<HookListeners['interrupt']>(),
       exception: new Set<HookListeners['exception']>(),
       translate: new Set<HookListeners['translate']>(),
+      invalidInstruction: new Set<HookListeners['invalidInstruction']>(),
+      systemCall: new Set<HookListeners['systemCall']>(),
     };
     this.#listeners = listeners;
     const memory = this.#memory;
@@ -189,6 +211,7 @@ export class Machine {
       running: false,
       enter: () => this.#enter(),
       stack: () => this.#stack(),
+      memory: this,
       runUntil: (address) => this.#run({ until: address }),
     };
     this.#functions = new GuestFunctions(memory, this.#cpu, this.#engine, this.registers, this.#calls);
@@ -320,9 +343,12 @@ export class Machine {
    * A function of guest code as a function of the host. The first call that needs a stack gets one, unless esp is set.
    * The function throws `GuestError` where the code does anything but return.
    */
-  function(address: number, options: FunctionOptions = {}): GuestFunction {
+  function(address: number, options?: FunctionOptions): GuestFunction;
+  /** With a prototype as bridges have them: `int compare(in cstring a, in cstring b)`; its name says nothing. */
+  function(address: number, prototype: string): PrototypedFunction;
+  function(address: number, how: FunctionOptions | string = {}): GuestFunction | PrototypedFunction {
     this.#alive();
-    return this.#functions.bind(address, options);
+    return typeof how === 'string' ? this.#functions.bindPrototype(address, how) : this.#functions.bind(address, how);
   }
 
   /** Calls a function of guest code with 32-bit arguments (cdecl). */
@@ -333,10 +359,14 @@ export class Machine {
 
   /**
    * A function of the host as a guest function (cdecl): gives the address at which guest code calls it. It may read and write memory, but
-   * registers are not up to date while it runs. What it throws ends the run and comes out of it, before the call was made.
+   * registers are not up to date while it runs. Of a prototype, pointers of any kind are addresses. What it throws ends the run and comes out of it, before the call was made.
    */
-  callback(callback: Callback, options: CallbackOptions = {}): number {
+  callback(callback: Callback, how: CallbackOptions | string = {}): number {
     this.#alive();
+    const options =
+      typeof how === 'string'
+        ? { parameters: prototypeOf(how).parameters.map(parameterType), result: resultType(prototypeOf(how)) }
+        : how;
     if (this.#engine.isSupervised) throw new Error('the lockstep engine runs everything twice: no callbacks');
     return this.#callbacks.add(callback, options);
   }
@@ -388,18 +418,33 @@ export class Machine {
 
   /** An event that hooks may take care of; else the run's result. */
   #handle(event: Extract<EngineEvent, { kind: 'interrupt' | 'sysenter' | 'trap' }>): RunResult | undefined {
-    const { interrupt, invalid, exception } = this.#listeners;
+    const { interrupt, invalid, exception, invalidInstruction, systemCall } = this.#listeners;
     if (event.kind !== 'trap') {
       const vector = event.kind === 'interrupt' ? event.vector : undefined;
       // Of vectors that a Linux process may not call, the engine stays at the instruction.
       if (vector !== undefined && !OPEN_GATES.has(vector)) this.#cpu.eip += this.#engine.decode(this.#cpu.eip).length;
+      if ((vector === SYSTEM_CALL || vector === undefined) && systemCall.size > 0) {
+        const call = this.#systemCall();
+        for (const listener of systemCall) {
+          const result = listener(call);
+          if (result === undefined) continue;
+          this.#cpu.i32[State.eax >> 2] = result;
+          return undefined;
+        }
+      }
       return isHandled(interrupt, vector) ? undefined : { reason: 'interrupt', vector };
     }
     const { vector, address, errorCode } = event.trap;
+    if (vector === Trap.invalidOpcode && isHandled(invalidInstruction, this.#cpu.eip)) return undefined;
     if (vector !== Trap.pageFault) return isHandled(exception, vector) ? undefined : { reason: 'exception', vector };
     const access = errorCode & 16 ? 'fetch' : errorCode & 2 ? 'write' : 'read';
     const failed: InvalidAccess = { pc: this.#cpu.eip, access, address, mapped: (errorCode & 1) !== 0 };
     return isHandled(invalid, failed) ? undefined : { reason: 'invalid', ...failed };
+  }
+
+  #systemCall(): SystemCall {
+    const { eax, ebx, ecx, edx, esi, edi, ebp } = this.registers;
+    return { number: eax, arguments: [ebx, ecx, edx, esi, edi, ebp] };
   }
 
   #enter(): void {
@@ -423,6 +468,21 @@ export class Machine {
         observation.add(range);
         return { remove: () => observation.remove(range) };
       }
+      case 'fetch': {
+        // An instruction may begin before the range.
+        const tell = listener as HookListeners['fetch'];
+        const range = {
+          kind: 'instructions',
+          start: Math.max(0, start - LONGEST_INSTRUCTION + 1),
+          end,
+          listener: (pc: number, size: number) => {
+            if (pc + size > start) tell(new MemoryAccess(pc, 'fetch', pc, this.#memory.u8.slice(pc, pc + size)));
+          },
+        } as const;
+        const observation = this.#engine.observe();
+        observation.add(range);
+        return { remove: () => observation.remove(range) };
+      }
       case 'read':
       case 'write': {
         const watch = this.#engine.watchMemory();
@@ -433,9 +493,12 @@ export class Machine {
         return { remove: () => watch.remove(range) };
       }
       default: {
-        const set = this.#listeners[kind];
-        set.add(listener);
-        return { remove: () => set.delete(listener) };
+        const set = this.#listeners[kind as keyof Listeners] as Set<unknown> as Set<HookListeners[K]>;
+        // The same function may be there twice.
+        const own = ((...event: unknown[]) =>
+          (listener as (...event: unknown[]) => unknown)(...event)) as HookListeners[K];
+        set.add(own);
+        return { remove: () => void set.delete(own) };
       }
     }
   }

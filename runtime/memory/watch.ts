@@ -13,7 +13,7 @@ export class MemoryAccess {
   constructor(
     /** Address of the instruction. */
     readonly pc: number,
-    readonly kind: 'read' | 'write',
+    readonly kind: 'read' | 'write' | 'fetch',
     readonly address: number,
     /** The bytes that were read, or those that are there after the write. */
     public bytes: Uint8Array,
