@@ -11,6 +11,16 @@ export {
   type RunOptions,
   type RunResult,
 } from './machine.js';
+export {
+  ControlSnapshot,
+  GuestControl,
+  type ControlHook,
+  type GuestMapping,
+  type GuestSystemCall,
+  type Implementation,
+  type SystemCallEndListener,
+  type SystemCallListener,
+} from './control/guest-control.js';
 export { Process, type ProcessEnd, type ProcessOptions } from './process.js';
 export type { Callback, CallbackOptions } from './callbacks.js';
 export type { FunctionOptions, GuestFunction, PrototypedFunction, ValueType } from './functions.js';

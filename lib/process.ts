@@ -6,9 +6,11 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { BackendKind, EngineKind } from '../runtime/engine/index.js';
 import type { CpuModelName } from '../runtime/cpu/cpuid.js';
+import { GuestControl } from './control/guest-control.js';
+import type { GuestArgument } from './guest-arguments.js';
 
 export interface ProcessOptions {
   /** Path, or a name that is looked up along PATH in the root. */
@@ -31,11 +33,19 @@ export interface ProcessOptions {
   readonly backend?: BackendKind;
   readonly cpu?: CpuModelName;
   readonly seed?: number;
+  /**
+   * The program waits before its `main` and does what `Process.control` and `Process.call` ask for, until `control.resume()`. Its
+   * accesses to memory are tested, which costs some speed.
+   */
+  readonly control?: boolean;
 }
 
 /** How a process ended. */
 export type ProcessEnd =
   { readonly kind: 'exit'; readonly status: number } | { readonly kind: 'signal'; readonly signal: NodeJS.Signals };
+
+/** Where the program's process finds the socket to this one. */
+const CONTROL_DESCRIPTOR = 3;
 
 const MAIN = fileURLToPath(new URL('cli/main.cjs', import.meta.url));
 
@@ -56,6 +66,9 @@ export class Process {
    */
   readonly exit: Promise<ProcessEnd>;
   readonly #child: ChildProcess;
+  readonly #control: GuestControl | undefined;
+  /** What a listener has thrown. */
+  #thrown: Error | undefined;
 
   constructor(options: ProcessOptions) {
     const environment = options.environment ?? definedOnly(process.env);
@@ -71,9 +84,11 @@ export class Process {
     put('--cpu', options.cpu);
     put('--seed', options.seed);
     put('--argv0', options.argv0);
+    if (options.control) put('--control', CONTROL_DESCRIPTOR);
     for (const [name, value] of own) put('-E', `${name}=${value}`);
     args.push('--', options.program, ...(options.arguments ?? []));
     const stdio: StdioOptions = [options.stdin ?? 'pipe', options.stdout ?? 'pipe', options.stderr ?? 'pipe'];
+    if (options.control) stdio.push('pipe');
     this.#child = spawn(process.execPath, args, {
       env: Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('NODE_'))),
       stdio,
@@ -83,10 +98,21 @@ export class Process {
     [this.stdin, this.stdout, this.stderr] = [stdin, stdout, stderr];
     // A program need not read all that it is given.
     stdin?.on('error', () => undefined);
+    if (options.control) {
+      const socket = this.#child.stdio[CONTROL_DESCRIPTOR];
+      // Where the process could not be started there is none; `exit` tells.
+      if (socket) {
+        this.#control = new GuestControl(socket as Duplex, (error) => {
+          this.#thrown ??= error;
+          this.dispose();
+        });
+      }
+    }
     this.exit = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
       this.#child.once('exit', (status, signal) => {
-        resolve(signal === null ? { kind: 'exit', status: status ?? 0 } : { kind: 'signal', signal });
+        if (this.#thrown) reject(this.#thrown);
+        else resolve(signal === null ? { kind: 'exit', status: status ?? 0 } : { kind: 'signal', signal });
       });
     });
     this.exit.catch(() => undefined);
@@ -102,6 +128,17 @@ export class Process {
   /** The process's id, also the guest's; undefined where it was not started. */
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** What one can do with a program that was started with `control`. */
+  get control(): GuestControl {
+    if (!this.#control) throw new Error('the process was made without control');
+    return this.#control;
+  }
+
+  /** Calls a function of the program's or its libraries' by its prototype: `int add(int a, int b)`; see `GuestControl.call`. */
+  call(prototype: string, ...args: GuestArgument[]): Promise<number | bigint> {
+    return this.control.call(prototype, ...args);
   }
 
   /** Sends a signal, which the program's own handlers get. */

@@ -49,6 +49,12 @@ export const RUN_OPTIONS = {
   cache: { describe: 'keep translations for later runs (what is kept is used anyway)', type: 'boolean' },
   'no-cache': { describe: 'neither use nor keep translations of other runs', type: 'boolean' },
   g: { describe: 'wait for gdb on a TCP PORT of this machine, or on unix:PATH', type: 'string' },
+  /** Says nothing to people: `Process` of the embedding interface gives it. */
+  control: {
+    describe: 'descriptor of a socket by which an embedder controls the program',
+    type: 'number',
+    hidden: true,
+  },
   seed: { describe: "a number that fixes the guest's random bytes", type: 'number' },
 } as const satisfies Record<string, Options>;
 
@@ -76,6 +82,8 @@ export interface RunOptions {
   seed: number | undefined;
   /** -g: where to wait for gdb. */
   gdb: { port: number } | { path: string } | undefined;
+  /** --control: a socket to the embedder. */
+  control: number | undefined;
   /** --bridge, --bridge-symbol; `bridge` undefined: what BRIDGE86_BRIDGES says. */
   bridge: string[] | undefined;
   bridgeSymbols: string[];
@@ -134,6 +142,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     cpu: undefined,
     seed: undefined,
     gdb: undefined,
+    control: undefined,
     bridge: undefined,
     bridgeSymbols: [],
     bridgeStubs: undefined,
@@ -245,6 +254,10 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
       if (value.startsWith('unix:')) options.gdb = { path: Buffer.from(value.slice(5), 'latin1').toString() };
       else if (/^[0-9]{1,5}$/.test(value) && Number(value) < 65536) options.gdb = { port: Number(value) };
       else throw usage(`${shown} ${value}: a port's number or unix:PATH is expected`);
+      break;
+    case 'control':
+      if (!/^\d{1,9}$/.test(value)) throw usage(`${shown} ${value}: a descriptor is expected`);
+      options.control = Number(value);
       break;
     case 'seed':
       if (!/^\d{1,15}$/.test(value)) throw usage(`${shown} ${value}: a number is expected`);

@@ -187,6 +187,12 @@ export class Registers {
     this.cpu.i32[State.fpuTop >> 2] = (this.cpu.i32[State.fpuTop >> 2]! + 1) & 7;
   }
 
+  /** Puts a number on the register stack: it becomes ST(0). */
+  pushSt(value: number): void {
+    this.cpu.i32[State.fpuTop >> 2] = (this.cpu.i32[State.fpuTop >> 2]! - 1) & 7;
+    this.setSt(0, value);
+  }
+
   private stWord(i: number): number {
     if (!(i >= 0 && i < 8)) throw new RangeError(`no register st(${i})`);
     return (State.fpuRegisters >> 2) + (((this.cpu.i32[State.fpuTop >> 2]! + i) & 7) << 2);

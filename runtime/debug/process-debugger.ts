@@ -13,6 +13,7 @@ import { addWakeupWord, wakeOnInput } from '../host/wakeup.js';
 import { strerror } from '../host/strerror.js';
 import { Signal } from '../linux/constants/signals.js';
 import type { LinuxProcess, ProcessEnd } from '../linux/process.js';
+import type { Supervisor } from '../linux/supervisor.js';
 import { infoNumber } from '../linux/signals/siginfo.js';
 import { State } from '../../translator/state.js';
 import type { Mappings } from '../memory/mappings.js';
@@ -24,7 +25,7 @@ import type { DebugFiles } from './gdb/files.js';
 import { type DebugTarget, type DebugThread, type ForkedChild, GdbServer, type Resumption } from './gdb/server.js';
 import { GdbSignal, gdbSignal, guestSignal } from './gdb/signals.js';
 
-export class ProcessDebugger {
+export class ProcessDebugger implements Supervisor {
   private readonly connection: Connection;
   private readonly server: GdbServer;
   private readonly engine: Dispatcher;

@@ -67,9 +67,15 @@ export function acceptOne(address: SocketAddress): number {
   if ('path' in address) syscall(SYS.unlink, buffer.address + 2);
   if (result < 0) return result;
   if (family === AF_INET) syscall(SYS.setsockopt, result, IPPROTO_TCP, TCP_NODELAY, buffer.address + 200, 4);
-  const high = syscall(SYS_FCNTL, result, F_DUPFD_CLOEXEC, LOWEST_DESCRIPTOR);
-  if (high >= 0) syscall(SYS.close, result);
-  return high >= 0 ? high : result;
+  const high = keepDescriptor(result);
+  if (high !== result) syscall(SYS.close, result);
+  return high;
+}
+
+/** A descriptor for the emulator's own use that is the same as another, or that itself where there are no more. */
+export function keepDescriptor(fd: number): number {
+  const high = syscall(SYS_FCNTL, fd, F_DUPFD_CLOEXEC, LOWEST_DESCRIPTOR);
+  return high >= 0 ? high : fd;
 }
 
 export class SocketStream {

@@ -29,8 +29,8 @@ import { GuestTrap } from '../memory/trap.js';
 import { Errno } from './constants/errno.js';
 import { Host } from './constants/host-syscalls.js';
 import { defaultAction, Signal, SignalCode, signalName } from './constants/signals.js';
-import type { ProcessDebugger } from '../debug/process-debugger.js';
 import type { ProcessProfiler } from '../profile/process-profiler.js';
+import type { Supervisor } from './supervisor.js';
 import { FileTable } from './files.js';
 import { writeCoreDump } from './core-dump.js';
 import { describeDeath } from './death.js';
@@ -122,10 +122,10 @@ export class LinuxProcess {
   pid = hostProcessId();
   /** When the program was started (`performance.now()`); undefined in a fork's child until it executes another. */
   private programStart: number | undefined;
-  /** Stands between this loop and the engine, where somebody debugs the process. */
-  debugger: ProcessDebugger | undefined;
   /** Takes samples of what the first thread does, where that is asked for. */
   profiler: ProcessProfiler | undefined;
+  /** Stands between this loop and the engine, where somebody debugs or controls the process. */
+  debugger: Supervisor | undefined;
   /** Called in the child of a vfork when it executes another program or ends: its parent waits for that. */
   releaseParent: (() => void) | undefined;
 
@@ -372,8 +372,9 @@ export class LinuxProcess {
     const declaration = pendingSyscall(cpu);
     this.signals.lastCallBegan = true;
     this.engine.noteWork(1);
-    const result = dispatchSyscall(this, cpu);
+    const result = this.debugger?.onSystemCall?.(number) ?? dispatchSyscall(this, cpu);
     if (result === NO_RESULT) return;
+    this.debugger?.onSystemCallEnd?.(number, result);
     cpu.i32[State.eax >> 2] = result;
     if (result === -Errno.EINTR && !this.end) {
       // What only gdb has interrupted goes on as if nothing had been.

@@ -31,6 +31,8 @@ export interface FileSymbols {
   values: Uint32Array;
   sizes: Uint32Array;
   names: string[];
+  /** Functions whose addresses are chosen when they are first called (IFUNC). */
+  indirect: ReadonlySet<string>;
   /** Program headers of segments: file offsets to addresses. */
   segments: readonly { offset: number; address: number; fileSize: number }[];
 }
@@ -88,6 +90,35 @@ export class SymbolTable {
     );
     if (!segment) return { file: mapping.path, value: fileOffset, symbols: undefined };
     return { file: mapping.path, value: segment.address + (fileOffset - segment.offset), symbols };
+  }
+
+  /**
+   * The function of a name: of the program's own file first, then of the files that are mapped, from the highest address down (as
+   * a dynamic linker maps them one after the other).
+   * @param program its path on the host
+   */
+  addressOf(name: string, program: Uint8Array): { address: number; isIndirect: boolean } | undefined {
+    const own = new TextDecoder().decode(program);
+    const all = readHostMappings(this.hostBase).filter(({ path }) => path.startsWith('/'));
+    this.hostMaps = undefined;
+    const paths = [...new Set(all.map(({ path }) => path))].reverse();
+    paths.sort((x, y) => Number(y === own) - Number(x === own));
+    for (const path of paths) {
+      const symbols = this.symbolsOf(path);
+      const index = symbols?.names.indexOf(name) ?? -1;
+      if (!symbols || index < 0) continue;
+      const value = symbols.values[index]!;
+      const segment = symbols.segments.find(({ address, fileSize }) => value >= address && value < address + fileSize);
+      if (!segment) continue;
+      const fileOffset = segment.offset + value - segment.address;
+      const mapping = all.find(
+        ({ path: file, offset, start, end }) =>
+          file === path && fileOffset >= offset && fileOffset < offset + (end - start),
+      );
+      if (!mapping) continue;
+      return { address: mapping.start + fileOffset - mapping.offset, isIndirect: symbols.indirect.has(name) };
+    }
+    return undefined;
   }
 
   /** The file mapped at a guest address, by the host kernel's list of mappings. */
@@ -173,7 +204,7 @@ function readSymbols(fd: number, path: string): FileSymbols | undefined {
   const segments = programHeaders.filter((found) => found.type === Segment.load);
   if (header.type !== ElfType.executable && header.type !== ElfType.dynamic) return undefined;
   const sections = readSectionHeaders(readPart(fd, header.sectionHeaderOffset, sectionHeadersSize(header)), header);
-  const symbols: { value: number; size: number; name: string }[] = [];
+  const symbols: ElfSymbol[] = [];
   for (const section of sections) {
     if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) collectSymbols(fd, section, sections, symbols);
   }
@@ -182,15 +213,23 @@ function readSymbols(fd: number, path: string): FileSymbols | undefined {
     values: Uint32Array.from(symbols, (symbol) => symbol.value),
     sizes: Uint32Array.from(symbols, (symbol) => symbol.size),
     names: symbols.map((symbol) => symbol.name),
+    indirect: new Set(symbols.filter(({ isIndirect }) => isIndirect).map(({ name }) => name)),
     segments,
   };
+}
+
+interface ElfSymbol {
+  readonly value: number;
+  readonly size: number;
+  readonly name: string;
+  readonly isIndirect: boolean;
 }
 
 function collectSymbols(
   fd: number,
   section: SectionHeader,
   sections: readonly SectionHeader[],
-  symbols: { value: number; size: number; name: string }[],
+  symbols: ElfSymbol[],
 ): void {
   const strings = sections[section.link];
   if (!strings || section.entrySize !== SYMBOL_SIZE) return;
@@ -206,7 +245,8 @@ function collectSymbols(
     if (type !== STT_FUNC && type !== STT_GNU_IFUNC && type !== STT_NOTYPE) continue;
     const end = names.indexOf(0, nameOffset);
     const name = latin1.decode(names.subarray(nameOffset, end < 0 ? names.length : end));
-    if (name !== '') symbols.push({ value, size: view.getUint32(at + 8, true), name });
+    const isIndirect = type === STT_GNU_IFUNC;
+    if (name !== '') symbols.push({ value, size: view.getUint32(at + 8, true), name, isIndirect });
   }
 }
 

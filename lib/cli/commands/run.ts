@@ -18,6 +18,7 @@ import { endHostProcess, LinuxProcess, type ProcessOptions } from '../../../runt
 import { StraceWriter } from '../../../runtime/linux/strace.js';
 import { runHostThread } from '../../../runtime/linux/threads/host-thread.js';
 import { LoadError } from '../../../runtime/loader/load-error.js';
+import { ProcessController } from '../../control/controller.js';
 import { defaultSysroot } from '../../sysroot/location.js';
 import { translationDirectory } from '../cache-directory.js';
 import { dumpHooks } from '../dump.js';
@@ -64,6 +65,7 @@ export function run(options: RunOptions, context: RunContext): never {
     }
     load(guest, options, environment, sysroot);
     if (options.gdb) guest.debugger = new ProcessDebugger(guest, options.gdb);
+    else if (options.control !== undefined) guest.debugger = new ProcessController(guest, options.control);
     if (options.prof !== undefined) startProfile(guest, options.prof);
     const { pid } = guest;
     const end = guest.run();
@@ -106,8 +108,8 @@ function processOptions(
         ...(bridges ? { bridges } : keptOptions(options, guest, version)),
       });
     },
-    // What a debugger shows must be so.
-    memory: options.gdb ? 'precise' : options.memory,
+    // What a debugger shows must be so, and what a snapshot misses must be noticed.
+    memory: options.gdb || options.control !== undefined ? 'precise' : options.memory,
     hardwareCapabilities: hardwareCapabilities(cpuModel(options.cpu ?? 'max')),
     startHostThread: (start) => startWorker({ start, options }),
     ...(sysroot === undefined ? {} : { sysroot }),

@@ -1,0 +1,27 @@
+/**
+ * Who stands between a process's loop and its engine: a debugger, or the embedder that the process belongs to. Asked at the
+ * points where the guest stands between two instructions, and told of what becomes of the process.
+ */
+import type { EngineEvent } from '../engine/engine.js';
+import type { ProcessEnd } from './process.js';
+
+export interface Supervisor {
+  /** In the place of the engine's `run`. */
+  run(): EngineEvent;
+  /** A system call came back with EINTR: whether the supervisor alone wanted that, so that the call is begun again. */
+  noticeInterrupt(): boolean;
+  /** Before a system call: its result where it is not to be made. The registers have its arguments. */
+  onSystemCall?(number: number): number | undefined;
+  /** After a system call that gave a result. */
+  onSystemCallEnd?(number: number, result: number): void;
+  /** A fork is about to be made; then `afterFork` or, in the child, `inChild` is called. */
+  beforeFork(): void;
+  /** In the parent. @param pid of the child, or a negated error number */
+  afterFork(pid: number, isVfork: boolean): void;
+  /** The child of a vfork has let its parent go on. */
+  afterVfork(): void;
+  inChild(): void;
+  /** The process executes another program. */
+  onExecute(): void;
+  onEnd(end: ProcessEnd): void;
+}
