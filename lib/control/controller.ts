@@ -8,6 +8,7 @@ import { Registers } from '../../runtime/cpu/registers.js';
 import type { RegisterName } from '../../runtime/cpu/registers.js';
 import { keepDescriptor, SocketStream } from '../../runtime/host/socket.js';
 import { addWakeupWord, wakeOnInput } from '../../runtime/host/wakeup.js';
+import { Errno } from '../../runtime/linux/constants/errno.js';
 import { SYSCALL_NUMBERS, syscallName } from '../../runtime/linux/constants/syscalls.js';
 import type { LinuxProcess } from '../../runtime/linux/process.js';
 import type { Supervisor } from '../../runtime/linux/supervisor.js';
@@ -59,6 +60,7 @@ interface Call {
   readonly placed: PlacedArguments;
   /** CPU state to go back to. */
   readonly saved: Uint8Array;
+  readonly begunAgain: number | undefined;
 }
 
 export class ProcessController implements Supervisor {
@@ -81,6 +83,8 @@ export class ProcessController implements Supervisor {
   private hasLeft = false;
   /** The guest is in the midst of a system call. */
   private inSystemCall = false;
+  /** The system call that will be begun again. */
+  private begunAgain: number | undefined;
   /** Numbers of system calls that the embedder wants to be told of; 'all'; and of which it wants results. */
   private watched: ReadonlySet<number> | 'all' = new Set();
   private wantsResults = false;
@@ -121,9 +125,11 @@ export class ProcessController implements Supervisor {
     }
   }
 
-  noticeInterrupt(): boolean {
-    if (this.hasLeft || !this.stream.isReadable) return false;
+  noticeInterrupt(systemCall?: number): boolean {
+    if (this.hasLeft || !(this.attention || this.paused || this.stream.isReadable)) return false;
     this.attention = true;
+    // The embedder has been told of it.
+    if (systemCall !== undefined) this.begunAgain = systemCall;
     return true;
   }
 
@@ -243,8 +249,9 @@ export class ProcessController implements Supervisor {
         for (const [name, value] of Object.entries(request.values)) registers.set(name as RegisterName, value);
         return undefined;
       case 'pause':
-        this.mustNotBeInSystemCall();
         this.pause();
+        // A system call that blocks does not begin then.
+        this.process.cpu.i32[PENDING] = 1;
         return undefined;
       case 'resume':
         this.paused = false;
@@ -337,13 +344,15 @@ export class ProcessController implements Supervisor {
     registers.esp = placed.base - 4;
     registers.eip = address;
     if (this.calls.length === 0) engine.observe().addStop(RETURN_ADDRESS);
-    this.calls.push({ id, prototype, placed, saved });
+    this.calls.push({ id, prototype, placed, saved, begunAgain: this.begunAgain });
+    this.begunAgain = undefined;
     this.paused = false;
   }
 
   private finishCall(): void {
     const { process, engine } = this;
-    const { id, prototype, placed, saved } = this.calls.pop()!;
+    const { id, prototype, placed, saved, begunAgain } = this.calls.pop()!;
+    this.begunAgain = begunAgain;
     const value = this.result(prototype);
     const written = placed.written();
     process.cpu.u8.set(saved);
@@ -416,7 +425,9 @@ export class ProcessController implements Supervisor {
   }
 
   onSystemCall(number: number): number | undefined {
-    if (this.hasLeft || !this.isWatched(number)) return undefined;
+    const isTold = this.begunAgain === number;
+    this.begunAgain = undefined;
+    if (isTold || this.hasLeft || !this.isWatched(number)) return undefined;
     const { ebx, ecx, edx, esi, edi, ebp } = this.registers;
     const args = [ebx, ecx, edx, esi, edi, ebp];
     const answer = this.within(() => this.ask({ kind: 'systemCall', name: syscallName(number) ?? '', number, args }));
@@ -424,7 +435,8 @@ export class ProcessController implements Supervisor {
   }
 
   onSystemCallEnd(number: number, result: number): void {
-    if (this.hasLeft || !this.wantsResults || !this.isWatched(number)) return;
+    const isInterrupted = result === -Errno.EINTR && (this.attention || this.paused || this.stream.isReadable);
+    if (this.hasLeft || !this.wantsResults || !this.isWatched(number) || isInterrupted) return;
     this.within(() => this.ask({ kind: 'systemCallEnd', name: syscallName(number) ?? '', number, result }));
   }
 
@@ -434,8 +446,11 @@ export class ProcessController implements Supervisor {
       return act();
     } finally {
       this.inSystemCall = false;
-      // What came meanwhile and was not for then.
-      this.attention = true;
+      // What has come since is for the next moment between two instructions.
+      if (!this.hasLeft && (!this.reader.isEmpty || this.stream.isReadable)) {
+        this.attention = true;
+        this.process.cpu.i32[PENDING] = 1;
+      }
     }
   }
 

@@ -75,6 +75,11 @@ export class MessageReader<T extends ToGuest | ToHost> {
     this.size += piece.length;
   }
 
+  /** Whether a message, or the begin of one, is there. */
+  get isEmpty(): boolean {
+    return this.size === 0;
+  }
+
   /** The next message that is there whole. */
   take(): T | undefined {
     if (this.size < LENGTH_BYTES) return undefined;

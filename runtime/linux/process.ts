@@ -379,7 +379,7 @@ export class LinuxProcess {
     if (result === -Errno.EINTR && !this.end) {
       // What only gdb has interrupted goes on as if nothing had been.
       const restartable =
-        this.debugger?.noticeInterrupt() || (declaration !== undefined && isRestartable(this, declaration));
+        this.debugger?.noticeInterrupt(number) || (declaration !== undefined && isRestartable(this, declaration));
       this.deliver({ number, address, restartable, begun: this.signals.lastCallBegan });
     }
   }

@@ -8,8 +8,8 @@ import type { ProcessEnd } from './process.js';
 export interface Supervisor {
   /** In the place of the engine's `run`. */
   run(): EngineEvent;
-  /** A system call came back with EINTR: whether the supervisor alone wanted that, so that the call is begun again. */
-  noticeInterrupt(): boolean;
+  /** A system call came back with EINTR: whether the supervisor wanted that, so that the call is begun again. */
+  noticeInterrupt(systemCall: number): boolean;
   /** Before a system call: its result where it is not to be made. The registers have its arguments. */
   onSystemCall?(number: number): number | undefined;
   /** After a system call that gave a result. */

@@ -210,10 +210,13 @@ void tap.test('libraries, strings and buffers; files stand where they stood', { 
 void tap.test('blocked in a system call, the guest answers and then goes on', { skip }, async (t) => {
   const guest = new Process({ program: 'cat', control: true, stderr: 'inherit', root: root! });
   let isReading!: () => void;
+  let reads = 0;
   const reading = new Promise<void>((resolve) => (isReading = resolve));
   await guest.control.hookSystemCalls(
     ({ arguments: [descriptor] }) => {
-      if (descriptor === 0) isReading();
+      if (descriptor !== 0) return;
+      reads++;
+      isReading();
     },
     { names: ['read'] },
   );
@@ -225,6 +228,7 @@ void tap.test('blocked in a system call, the guest answers and then goes on', { 
   await guest.control.resume();
   guest.stdin!.end('late\n');
   t.equal((await guest.output()).text, 'late\n');
+  t.equal(reads, 2, 'a call that is begun again is told once');
 });
 
 void tap.test('without control there is none', async (t) => {
