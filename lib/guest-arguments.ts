@@ -2,7 +2,7 @@
  * Arguments of guest functions by their prototypes (`bridges/prototype.ts`): what the host gives becomes words on the guest's
  * stack, strings and buffers lie above them, and what the function has written there goes back where it came from.
  */
-import { parsePrototype, type Parameter, type Prototype, type Scalar } from '../bridges/prototype.js';
+import { isScalar, parsePrototype, type Parameter, type Prototype, type Scalar } from '../bridges/prototype.js';
 import type { ValueType } from './functions.js';
 
 /** A cell that a pointer leads to: the function reads it, changes it, or both. */
@@ -62,12 +62,12 @@ export function parameterType(parameter: Parameter): ValueType {
   return parameter.kind === 'scalar' ? scalarType(parameter.type) : 'u32';
 }
 export function resultType({ result }: Prototype): ValueType | 'void' {
-  return result === undefined ? 'void' : result === 'pointer' ? 'u32' : scalarType(result);
+  return result === undefined ? 'void' : isScalar(result) ? scalarType(result) : 'u32';
 }
 
 /** Whether all parameters are numbers. */
 export function isPlain({ parameters }: Prototype): boolean {
-  return parameters.every(({ kind }) => kind === 'scalar' || kind === 'pointer');
+  return parameters.every(({ kind }) => kind !== 'string' && kind !== 'bytes' && kind !== 'cell');
 }
 
 export function bytesOfType(type: ValueType): number {
@@ -124,11 +124,13 @@ export function placeArguments(
     const wrong = (wanted: string): never => {
       throw new TypeError(`${name}: ${parameter.name} is to be ${wanted}`);
     };
-    if (parameter.kind === 'scalar' || parameter.kind === 'pointer') {
+    const { kind } = parameter;
+    // Structures, handles and callbacks are the guest's own: addresses.
+    if (kind !== 'string' && kind !== 'bytes' && kind !== 'cell') {
       return typeof argument === 'number' || typeof argument === 'bigint' ? argument : wrong('a number');
     }
     if (argument === null) return 0;
-    switch (parameter.kind) {
+    switch (kind) {
       case 'string':
         return put(encoder.encode(`${typeof argument === 'string' ? argument : wrong('a string')}\0`));
       case 'bytes': {
@@ -146,8 +148,6 @@ export function placeArguments(
         if (parameter.direction !== 'in') outputs.push({ index, address, length: bytes.length, type });
         return address;
       }
-      default:
-        return wrong('a number: this kind of parameter is not for calls of guest functions');
     }
   });
   const types = parameters.map(parameterType);
