@@ -42,6 +42,35 @@ void t.test('descriptors are the guest’s own', async (t) => {
   t.equal(guest.call('close_range', first, second, 0), 0);
 });
 
+void t.test('keys, placement of memory, barriers: what the host answers', async (t) => {
+  // A container may refuse any of them; then the guest is told so, too.
+  const refused = new Set([-1, -38]);
+  const room = guest.room(64);
+  const query = guest.call('membarrier', 0, 0, 0);
+  if (!refused.has(query)) {
+    t.equal(query & 0x180, 0, 'none on restartable sequences');
+    t.equal(guest.call('membarrier', 0x100, 0, 0), EINVAL);
+  }
+  const key = guest.call('add_key', guest.string('user'), guest.string('bridge86:key'), guest.string('value'), 5, -2);
+  if (key > 0) {
+    t.equal(guest.call('keyctl', 11, key, room, 64), 5, 'KEYCTL_READ');
+    t.equal(guest.text(room, 5), 'value');
+    t.equal(guest.call('keyctl', 10, -2, guest.string('user'), guest.string('bridge86:key'), 0), key, 'KEYCTL_SEARCH');
+    t.equal(guest.call('keyctl', 9, key, -2), 0, 'KEYCTL_UNLINK');
+  } else t.ok(key < 0, 'no keys here');
+  t.equal(guest.call('keyctl', 18, 0), -95, 'an operation that is not passed on');
+  t.equal(guest.call('add_key', 8, guest.string('x'), 0, 0, -2), EFAULT);
+  memory.writeU32(room, 0xffffffff);
+  memory.writeU32(room + 8, 0xffffffff);
+  memory.writeU32(room + 12, 0x12345678);
+  if (!refused.has(guest.call('get_mempolicy', room, room + 4, 65, 0, 4))) {
+    t.notOk(memory.readU32(room + 8) === 0xffffffff, 'two words of nodes are written');
+    t.equal(memory.readU32(room + 12), 0x12345678, 'and not a third');
+  }
+  t.equal(guest.call('mbind', 0x10000, 4096, 0, 0, 0, 0), EFAULT, 'nothing is mapped');
+  t.equal(guest.call('move_pages', 1, 0, 0, 0, 0, 0), -1, 'pages of another process');
+});
+
 void t.test('reading and writing', async (t) => {
   const path = guest.string(join(directory, 'data'));
   const fd = guest.call('open', path, O_RDWR_CREAT | 0o1000, 0o644);

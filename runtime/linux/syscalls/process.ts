@@ -310,6 +310,16 @@ function prctl(process: LinuxProcess, option: number, a: number, b: number, c: n
   }
 }
 
+/** Commands on restartable sequences, which there are none of: PRIVATE_EXPEDITED_RSEQ and its registration. */
+const MEMBARRIER_RSEQ = 0x80 | 0x100;
+
+/** The guest's threads are the host's, and so are its processes. */
+function membarrier(_process: LinuxProcess, command: number, flags: number, cpu: number): number {
+  if (command & MEMBARRIER_RSEQ) return -Errno.EINVAL;
+  const result = syscall(Host.membarrier, command, flags, cpu);
+  return command === 0 && result > 0 ? result & ~MEMBARRIER_RSEQ : result;
+}
+
 const PERSONALITY_QUERY = -1;
 
 export const processCalls: readonly SyscallDeclaration[] = [
@@ -377,7 +387,7 @@ export const processCalls: readonly SyscallDeclaration[] = [
     Errno.ENOSYS,
     'restartable sequences would have to be restarted by the translator; the C libraries do without',
   ),
-  refuse('membarrier', Errno.ENOSYS, 'programs fall back to fences'),
+  declare('membarrier', ['int', 'hex', 'int'], 'int', membarrier),
   declare('futex', ['pointer', 'enum:futex', 'unsigned', 'pointer', 'pointer', 'hex'], 'int', futex(false)),
   declare('futex_time64', ['pointer', 'enum:futex', 'unsigned', 'pointer', 'pointer', 'hex'], 'int', futex(true)),
   declare('prctl', ['enum:prctl', 'hex', 'hex', 'hex', 'hex'], 'int', prctl),

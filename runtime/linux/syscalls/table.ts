@@ -11,7 +11,9 @@ import { fileCalls } from './files/descriptors.js';
 import { infoCalls } from './system/info.js';
 import { ioctlCalls } from './files/ioctl.js';
 import { ipcCalls } from './communication/ipc.js';
+import { keyCalls } from './system/keys.js';
 import { memoryCalls } from './memory.js';
+import { memoryPolicyCalls } from './system/numa.js';
 import { miscellaneousCalls } from './system/misc.js';
 import { pollCalls } from './communication/poll.js';
 import { socketCalls } from './communication/sockets.js';
@@ -34,6 +36,8 @@ export const syscallFamilies: Readonly<Record<string, readonly SyscallDeclaratio
   ioctl: ioctlCalls,
   'System V IPC': ipcCalls,
   Memory: memoryCalls,
+  'Placement of memory': memoryPolicyCalls,
+  Keys: keyCalls,
   'Everything else': miscellaneousCalls,
   Waiting: pollCalls,
   Sockets: socketCalls,

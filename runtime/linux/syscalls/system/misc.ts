@@ -133,16 +133,6 @@ const refusals: readonly (readonly [reason: string, ...names: SyscallName[]])[] 
     'io_uring_register',
   ],
   [
-    'as on a kernel without NUMA',
-    'mbind',
-    'get_mempolicy',
-    'set_mempolicy',
-    'set_mempolicy_home_node',
-    'migrate_pages',
-    'move_pages',
-  ],
-  ['as on a kernel without key management', 'add_key', 'request_key', 'keyctl'],
-  [
     'the restrictions would bind the emulator too',
     'landlock_create_ruleset',
     'landlock_add_rule',
