@@ -19,6 +19,7 @@ import { libraries } from './libraries/index.js';
 import type { BridgedFunction, BridgedLibrary } from './library.js';
 import { bindFunction, callsGuest, canFault, guestTypeOf, resultTypeOf } from './marshal.js';
 import { Originals } from './originals.js';
+import { type SharedPlace, SharedPlaces } from './places.js';
 import type { Selection } from './selection.js';
 
 export type { BridgedProcess } from './context.js';
@@ -47,9 +48,10 @@ export class Bridges implements EngineBridges {
   private readonly places = new Map<number, Place>();
   private readonly files = new Map<string, SharedLibrary | undefined>();
   private readonly reported = new Set<string>();
-  /** Calls that generated code or the interpreter has met. */
-  private readonly translated = new Set<BridgeCall>();
-  private readonly sonames: ReadonlyMap<string, BridgedLibrary>;
+  /** Names of calls that generated code or the interpreter has met. */
+  private readonly translated = new Set<string>();
+  private readonly sonames = new Map<string, BridgedLibrary[]>();
+  private readonly shared: SharedPlaces;
   /** Functions that programs and libraries look for elsewhere, as far as they are mapped. */
   private readonly imports = new Set<string>();
   /** Why families were left to the guest. */
@@ -62,8 +64,14 @@ export class Bridges implements EngineBridges {
     private readonly guest: BridgedProcess,
     private readonly selection: Selection,
   ) {
-    this.sonames = new Map(libraries().map((library) => [library.soname, library]));
-    for (const library of selection.keys()) (this.sonames as Map<string, BridgedLibrary>).set(library.soname, library);
+    // A library that the selection has made takes the place of the one with its name.
+    const all = new Map([...libraries(), ...selection.keys()].map((library) => [library.name, library]));
+    for (const library of all.values()) {
+      for (const soname of [library.soname, ...library.alsoIn]) {
+        this.sonames.set(soname, [...(this.sonames.get(soname) ?? []), library]);
+      }
+    }
+    this.shared = new SharedPlaces(guest.memory);
     this.context = new ProcessContext(guest);
     this.originals = new Originals(guest);
     this.context.originalOf = (library, func) => this.originals.address(library, func);
@@ -73,6 +81,7 @@ export class Bridges implements EngineBridges {
   // ---- what the engine asks ------------------------------------------------------------------------------------
 
   at(address: number): BridgeCall | undefined {
+    if (this.shared.hasNews) this.adopt();
     const place = this.places.get(address);
     if (!place) return undefined;
     const at = address >>> 0;
@@ -92,14 +101,22 @@ export class Bridges implements EngineBridges {
       this.complain(`${at}: ${found}`);
       return undefined;
     }
-    const bound = this.bind(found.library, found.func);
-    if (typeof bound !== 'string') return bound.call;
-    this.complain(`${at}: ${found.func.prototype.name} of ${found.library.name}: ${bound}`);
+    const { library: owner, func: one } = found;
+    const bound = this.bind(owner, one);
+    const complaint = `${at}: ${one.prototype.name} of ${owner.name}`;
+    if (typeof bound === 'string') {
+      this.complain(`${complaint}: ${bound}`);
+      return undefined;
+    }
+    if (!one.declines) return bound.call;
+    const original = this.originals.address(owner, one.prototype.name);
+    if (original !== 0) return this.withOriginal(bound, original);
+    this.complain(`${complaint}: the guest has no such function to fall back to`);
     return undefined;
   }
 
   implementation(call: BridgeCall): BridgeFunction {
-    this.translated.add(call);
+    this.translated.add(call.name);
     return this.implementations.get(call)!;
   }
 
@@ -128,7 +145,7 @@ export class Bridges implements EngineBridges {
         const bound = this.bound.get(func);
         if (bound === undefined) return 'the guest has not loaded it';
         if (typeof bound === 'string') return bound;
-        return this.translated.has(bound.call) ? 'called bridged' : 'bridged, not called';
+        return this.translated.has(bound.call.name) ? 'called bridged' : 'bridged, not called';
       };
       const groups = new Map<string, string[]>();
       for (const func of functions) {
@@ -185,18 +202,27 @@ export class Bridges implements EngineBridges {
     const file = this.libraryOf(fd);
     if (!file) return;
     for (const name of file.imports) this.imports.add(name);
-    const library = file.soname === undefined ? undefined : this.sonames.get(file.soname);
-    if (!library) return;
-    const addresses = (name: string): [address: number, type: number][] =>
+    const found = file.soname === undefined ? undefined : this.sonames.get(file.soname);
+    // Of functions that work on the guest library's structures, older versions have other ones.
+    const addresses = (name: string, declines = false): [address: number, type: number][] =>
       file.symbols.flatMap((symbol) => {
-        const address = symbol.name === name ? addressOf(file, symbol.value, start, length, offset) : undefined;
+        if (symbol.name !== name || (declines && symbol.hidden)) return [];
+        const address = addressOf(file, symbol.value, start, length, offset);
         return address === undefined ? [] : [[address, symbol.type]];
       });
+    for (const library of found ?? []) this.libraryMapped(library, file, addresses);
+  }
+
+  private libraryMapped(
+    library: BridgedLibrary,
+    file: SharedLibrary,
+    addresses: (name: string, declines?: boolean) => [address: number, type: number][],
+  ): void {
     const chosen = this.selection.get(library) ?? [];
     const refused = this.refusedFamilies(library, chosen, file);
-    for (const func of library.functions) {
-      const { name } = func.prototype;
-      for (const [address, type] of addresses(name)) {
+    for (const { prototype, declines } of library.functions) {
+      const { name } = prototype;
+      for (const [address, type] of addresses(name, declines)) {
         if (this.isCookie(address)) continue;
         this.originals.found(library, name, address, type);
       }
@@ -207,12 +233,31 @@ export class Bridges implements EngineBridges {
         continue;
       }
       const { name } = func.prototype;
-      for (const [address, type] of addresses(name)) {
+      const unsuited = library.unsuited?.(name, file);
+      for (const [address, type] of addresses(name, func.declines)) {
+        if (this.isCookie(address)) continue;
+        if (unsuited !== undefined) {
+          this.refusals.set(func, unsuited);
+          break;
+        }
         const bound = this.bind(library, func);
         if (typeof bound === 'string') break;
-        if (type === SymbolType.function) this.replace(address, bound.call);
-        else if (type === SymbolType.ifunc) this.replaceResolver(address, bound.call);
-        else continue;
+        if (func.declines) {
+          this.originals.replaced(library, name);
+          const original = type === SymbolType.function ? this.originals.address(library, name) : 0;
+          if (original === 0) {
+            this.refusals.set(func, "the guest's own function could not be called any more");
+            continue;
+          }
+          this.replace(address, this.withOriginal(bound, original));
+          this.publish(address, library, func, original);
+        } else if (type === SymbolType.function) {
+          this.replace(address, bound.call);
+          this.publish(address, library, func);
+        } else if (type === SymbolType.ifunc) {
+          this.replaceResolver(address, bound.call);
+          this.publish(address + 1, library, func);
+        } else continue;
         this.originals.replaced(library, name);
         bound.places.push(`${name} of ${file.soname!} at 0x${address.toString(16)}`);
       }
@@ -268,6 +313,37 @@ export class Bridges implements EngineBridges {
       return undefined;
     });
     return call;
+  }
+
+  /** The same bridge where it stands for one function of the guest's that it may leave a call to. */
+  private withOriginal({ call, implementation }: Bound, original: number): BridgeCall {
+    const one: BridgeCall = { ...call, index: this.nextIndex++, original, canFault: false };
+    this.implementations.set(one, implementation);
+    return one;
+  }
+
+  private publish(address: number, library: BridgedLibrary, func: BridgedFunction, original = 0): void {
+    const codes = { library: codeOf(library.name) | 0, func: codeOf(func.prototype.name) | 0 };
+    this.shared.publish(this.guest.mappings.generation, { address: address | 0, ...codes, original });
+  }
+
+  /** Takes over what other threads have found. */
+  private adopt(): void {
+    const { isNewProgram, places } = this.shared.news();
+    if (isNewProgram) this.places.clear();
+    for (const place of places) this.adoptPlace(place);
+  }
+
+  private adoptPlace({ address, library, func, original }: SharedPlace): void {
+    for (const [one, functions] of this.selection) {
+      if ((codeOf(one.name) | 0) !== library) continue;
+      for (const candidate of functions) {
+        if ((codeOf(candidate.prototype.name) | 0) !== func) continue;
+        const bound = this.bind(one, candidate);
+        if (typeof bound === 'string') return;
+        this.replace(address >>> 0, original === 0 ? bound.call : this.withOriginal(bound, original));
+      }
+    }
   }
 
   private isCookie(address: number): boolean {

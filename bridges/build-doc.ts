@@ -6,7 +6,8 @@ import { canFault } from './marshal.js';
 
 const hex = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`;
 
-function way({ implementation, prototype }: BridgedFunction): string {
+function way({ implementation, prototype, declines }: BridgedFunction): string {
+  if (declines) return "TypeScript, else the guest's own";
   if (implementation) return 'TypeScript';
   return canFault(prototype) ? 'pointers and widths converted' : 'the host function itself';
 }
@@ -14,7 +15,7 @@ function way({ implementation, prototype }: BridgedFunction): string {
 function section(library: BridgedLibrary): string[] {
   const code = codeOf(library.name);
   return [
-    `## ${library.name} (${library.soname}, code ${hex(code)})`,
+    `## ${library.name} (${[library.soname, ...library.alsoIn].join(' and ')}, code ${hex(code)})`,
     '',
     library.description,
     '',

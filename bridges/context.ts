@@ -3,7 +3,7 @@
  * and calls of guest code. `contextOf` makes of it what the functions of one library are given.
  */
 import { Page } from '../translator/pages.js';
-import { GUEST_LIMIT, State } from '../translator/state.js';
+import { GUEST_LIMIT, Segment, State } from '../translator/state.js';
 import type { CpuState } from '../runtime/cpu/cpu-state.js';
 import { NativeLibrary, type NativeFunction } from '../runtime/host/native-library.js';
 import type { GuestMemory } from '../runtime/memory/guest-memory.js';
@@ -33,6 +33,7 @@ export interface BridgedProcess {
 /** Bytes after which a call of the host is quicker than a loop. */
 const SHORT_SEARCH = 64;
 const PAGE = 4096;
+const THREAD_POINTER = (State.segmentBases >> 2) + Segment.gs;
 
 export class ProcessContext {
   /** What the last call that gave `undefined` wants. */
@@ -107,6 +108,7 @@ export class ProcessContext {
       scratch,
       fault,
       decline,
+      threadPointer: () => guest.cpu.i32[THREAD_POINTER]! >>> 0,
       readable: (address, length) => {
         const at = address >>> 0;
         // Most ranges lie within a page.

@@ -6,6 +6,7 @@ import type { BridgeFunction } from '../runtime/engine/index.js';
 import type { GuestMemory } from '../runtime/memory/guest-memory.js';
 import type { NativeLibrary } from '../runtime/host/native-library.js';
 import { type CallbackPrototype, parseCallback } from './callback.js';
+import type { SharedLibrary } from './elf-library.js';
 import type { Entry, Handles } from './handles.js';
 import { parsePrototype, type Prototype } from './prototype.js';
 import type { Scratch } from './scratch.js';
@@ -28,6 +29,8 @@ export interface BridgeContext {
    * False where the guest has none: there is nothing to fall back to.
    */
   decline(func: string): boolean;
+  /** Guest address of the calling thread's own structures: where gs begins. */
+  threadPointer(): number;
   /** True where all of the range may be read (written: translations in it are dropped then). Empty ranges always may. */
   readable(address: number, length: number): boolean;
   writable(address: number, length: number): boolean;
@@ -69,6 +72,8 @@ export interface BridgedFunction {
   readonly family: string | undefined;
   /** The TypeScript calls guest code. */
   readonly callsGuest?: boolean;
+  /** The TypeScript may give `DECLINED`: only where the guest's own version can be called is it bridged. */
+  readonly declines: boolean;
 }
 
 export interface BridgedLibrary {
@@ -76,6 +81,8 @@ export interface BridgedLibrary {
   readonly name: string;
   /** The guest's library. */
   readonly soname: string;
+  /** Other libraries of the guest's that may have the same functions. */
+  readonly alsoIn: readonly string[];
   /** The host's, by the names it may have; empty where everything is TypeScript. */
   readonly hostNames: readonly string[];
   readonly functions: readonly BridgedFunction[];
@@ -94,11 +101,14 @@ export interface BridgedLibrary {
    * is left to the guest.
    */
   readonly strangers?: ReadonlyMap<string, ReadonlySet<string> | 'undeclared'>;
+  /** Why a function of a library of the guest's is to be left alone; undefined where it is not. */
+  readonly unsuited?: (name: string, file: SharedLibrary) => string | undefined;
 }
 
 export interface LibraryDeclaration {
   readonly name: string;
   readonly soname: string;
+  readonly alsoIn?: readonly string[];
   readonly hostNames?: readonly string[];
   readonly description: string;
   readonly headers?: readonly string[];
@@ -108,6 +118,9 @@ export interface LibraryDeclaration {
   readonly direct?: readonly string[];
   /** Prototypes with what does them. */
   readonly written?: Readonly<Record<string, (context: BridgeContext) => BridgeFunction | undefined>>;
+  /** The same, where the guest's own version may be what has to do a call: that is said by `DECLINED`. */
+  readonly declining?: Readonly<Record<string, (context: BridgeContext) => BridgeFunction | undefined>>;
+  readonly unsuited?: (name: string, file: SharedLibrary) => string | undefined;
   /** Family by function. */
   readonly families?: Readonly<Record<string, readonly string[]>>;
   readonly preferred?: readonly string[];
@@ -117,7 +130,7 @@ export interface LibraryDeclaration {
 }
 
 export function declareLibrary(declaration: LibraryDeclaration): BridgedLibrary {
-  const { direct = [], written = {}, families = {}, preferred } = declaration;
+  const { direct = [], written = {}, declining = {}, families = {}, preferred } = declaration;
   const familyOf = (name: string): string | undefined =>
     Object.keys(families).find((family) => families[family]!.includes(name));
   const structures = new Map(
@@ -133,24 +146,27 @@ export function declareLibrary(declaration: LibraryDeclaration): BridgedLibrary 
       return [callback.name, callback] as const;
     }),
   );
-  const make = (text: string, implementation: BridgedFunction['implementation']): BridgedFunction => {
+  const make = (text: string, implementation: BridgedFunction['implementation'], declines = false): BridgedFunction => {
     const prototype = parsePrototype(text, kinds);
-    return { prototype, implementation, family: familyOf(prototype.name) };
+    return { prototype, implementation, family: familyOf(prototype.name), declines };
   };
   return {
     name: declaration.name,
     soname: declaration.soname,
+    alsoIn: declaration.alsoIn ?? [],
     hostNames: declaration.hostNames ?? [],
     description: declaration.description,
     functions: [
       ...direct.map((text) => make(text, undefined)),
       ...Object.entries(written).map(([text, implementation]) => make(text, implementation)),
+      ...Object.entries(declining).map(([text, implementation]) => make(text, implementation, true)),
     ],
     headers: declaration.headers ?? [],
     structures,
     callbacks,
     ...(preferred ? { preferred: new Set(preferred) } : {}),
     ...(declaration.selectiveOnly ? { selectiveOnly: true } : {}),
+    ...(declaration.unsuited ? { unsuited: declaration.unsuited } : {}),
     ...(declaration.strangers
       ? {
           strangers: new Map(

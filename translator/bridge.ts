@@ -16,9 +16,20 @@ export interface BridgeCall {
   readonly result: 'void' | BridgeType;
   /** The function gives `undefined`, nothing done, where the guest is to get a fault or its own function instead. */
   readonly canFault: boolean;
+  /**
+   * Where the guest's own version of the function begins, for functions that may decline: they give `DECLINED`, nothing done, and
+   * the guest goes on there.
+   */
+  readonly original?: number;
   /** The function may run guest code: it finds the guest's stack pointer in `State.bridgeStack`. */
   readonly callsGuest?: boolean;
 }
+
+/**
+ * What a function with an `original` gives instead of a result that it has none of. Should a result be the same, the original finds
+ * it again, so functions that decline must be such that may be called twice, or never give it.
+ */
+export const DECLINED = 0xdec11ed0 | 0;
 
 /** Bytes that an argument takes on the stack. */
 export const BRIDGE_TYPE_BYTES: Readonly<Record<BridgeType, number>> = { i32: 4, i64: 8, f32: 4, f64: 8 };

@@ -2,10 +2,12 @@
 import type { BridgedLibrary } from '../library.js';
 import { libc } from './libc.js';
 import { libm } from './libm.js';
+import { libpthread } from './libpthread.js';
+import { librt } from './librt.js';
 import { libz } from './libz.js';
 
 let declared: readonly BridgedLibrary[] | undefined;
 
 export function libraries(): readonly BridgedLibrary[] {
-  return (declared ??= [libc(), libm(), libz()]);
+  return (declared ??= [libc(), libm(), libpthread(), librt(), libz()]);
 }

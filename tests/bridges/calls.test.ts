@@ -117,6 +117,9 @@ function numbers(seed: number): () => number {
 
 const CALLS = 2000;
 for (const library of libraries()) {
+  // Those that may leave a call to the guest's own function need a guest that has it: `threads.test.ts`.
+  const functions = library.functions.filter(({ declines }) => !declines);
+  if (functions.length === 0) continue;
   tap.test(`${library.name}: ${CALLS} calls with wild arguments`, (t) => {
     const machine = new BridgeMachine('block');
     const next = numbers(1);
@@ -135,7 +138,7 @@ for (const library of libraries()) {
     ];
     let faults = 0;
     for (let i = 0; i < CALLS; i++) {
-      const { prototype } = library.functions[next() % library.functions.length]!;
+      const { prototype } = functions[next() % functions.length]!;
       if (i % 50 === 0) for (let at = DATA; at < READ_ONLY; at += 4) machine.memory.view.setUint32(at, next(), true);
       const words = prototype.parameters.reduce((sum, one) => sum + (/64$/.test(guestTypeOf(one)) ? 2 : 1), 0);
       const args = Array.from({ length: words }, () => {

@@ -40,7 +40,9 @@ for name in matmul nbody; do
 done
 gcc "${static[@]}" "${sse2[@]}" -O3 -o "$out/bench/pixels-sse2" "$here/bench/pixels.c" -lgcc
 
-# The process suite: one program with the C library in it, so that it needs none where it runs.
-gcc -m32 -O1 -Wall -Wextra -Wno-nonnull -Wno-unused-result -Wno-stringop-overread \
-  -Wno-stringop-overflow -Wno-infinite-recursion -std=gnu11 -march=i686 -static -fno-ident -Wl,--build-id=none -s \
-  -fcf-protection=none -fno-stack-protector -o "$out/process" "$here"/../process/guest/*.c "$here"/../process/guest/*/*.c
+# The process suite: one program with the C library in it, so that it needs none where it runs. Its programs of many threads are
+# there a second time with the library apart, where functions of it can be bridged.
+suite=(-m32 -O1 -Wall -Wextra -Wno-nonnull -Wno-unused-result -Wno-stringop-overread -Wno-stringop-overflow
+  -Wno-infinite-recursion -std=gnu11 -march=i686 -fno-ident -Wl,--build-id=none -s -fcf-protection=none -fno-stack-protector)
+gcc "${suite[@]}" -static -o "$out/process" "$here"/../process/guest/*.c "$here"/../process/guest/*/*.c
+gcc "${suite[@]}" -DTHREADS_ONLY -o "$out/threads" "$here"/../process/guest/main.c "$here"/../process/guest/threads/*.c

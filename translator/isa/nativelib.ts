@@ -2,6 +2,7 @@
  * The nativelib cookie as an instruction. Processors have none at 0F 3C; where the process has bridges, the two codes behind
  * it name a host function, which is called with the arguments on the guest's stack, and the guest's call returns.
  */
+import { DECLINED } from '../bridge.js';
 import { State, Trap } from '../state.js';
 import { instruction } from './declare.js';
 
@@ -18,6 +19,14 @@ instruction('nativelib', '0F 3C', [], { ends: true, cookie: true, nondeterminist
   const result = b.bridge(bridge, b.add(esp, b.const(4)));
   if (bridge.result === 'i32' || bridge.result === 'i64') b.put('eax', result);
   if (bridge.result === 'i64') b.put('edx', b.read(State.bridgeHigh));
-  b.put('esp', b.add(esp, b.const(4)));
-  b.jump(returnAddress, 'return');
+  const after = b.add(esp, b.const(4));
+  if (bridge.original === undefined) {
+    b.put('esp', after);
+    b.jump(returnAddress, 'return');
+    return;
+  }
+  // The original finds the stack as it was. eax is nobody's at a function's begin.
+  const declined = b.eq(result, b.const(DECLINED));
+  b.put('esp', b.select(declined, esp, after));
+  b.jump(b.select(declined, b.const(bridge.original), returnAddress), 'return');
 });

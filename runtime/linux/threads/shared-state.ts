@@ -22,6 +22,8 @@ const PARTS = {
   invalidations: 1 << 15,
   files: FILE_TABLE_WORDS * 4,
   regions: REGION_LIST_SIZE,
+  /** Guest addresses that stand for bridges: `bridges/places.ts`. */
+  bridges: 1 << 16,
   /** Host objects that the guest has handles of: `bridges/handles.ts`. */
   handles: 1 << 21,
 } as const;

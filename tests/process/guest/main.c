@@ -68,11 +68,17 @@ void handle(int signal, void *handler, int flags)
     sigaction(signal, &action, NULL);
 }
 
+#define THREAD_PROGRAMS(F) \
+    F(threads) F(locking) F(atomics) F(signalling) F(ending) F(sharing) \
+    F(torture) F(lives) F(mutexes) F(clocks) F(queues)
+#ifdef THREADS_ONLY
+#define PROGRAMS THREAD_PROGRAMS
+#else
 #define PROGRAMS(F) \
     F(actions) F(frames) F(waiting) F(restart) F(timers) F(faults) F(memory) F(children) F(exec) F(jobs) F(proc) F(files) \
     F(locks) F(events) F(sockets) F(ipc) F(times) F(limits) \
-    F(threads) F(locking) F(atomics) F(signalling) F(ending) F(sharing) \
-    F(torture) F(lives) F(mutexes) F(clocks) F(queues)
+    THREAD_PROGRAMS(F)
+#endif
 
 #define DECLARE(name) program name##_program;
 PROGRAMS(DECLARE)
