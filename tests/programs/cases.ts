@@ -199,6 +199,22 @@ while read -r a b; do echo "$b:$a"; done < <(head -3 text | cut -f1,2); echo \${
     'f() { local v=$1; [ $v -le 1 ] && echo 1 || echo $((v * $(f $((v - 1))))); }; f 6; (exit 3); echo $?; trap "echo bye" EXIT; x=1; (x=2; echo $x); echo $x; exit 5',
   ),
   bash('background jobs', '(sleep 0.1; echo one) & (echo two) & wait $!; wait; echo done'),
+  bash(
+    'jobs one by one',
+    'mkfifo a b; (read x <a; exit 3) & (read x <b; exit 5) & echo >b; wait -n; echo $?; echo >a; wait -n; echo $?; wait -n; echo $?; rm a b; sleep 100 & kill $!; wait $!; echo $?; kill -0 $! 2>/dev/null; echo $?',
+  ),
+  bash(
+    'coprocess',
+    'coproc { while read x; do echo "<$x>"; done; exit 4; }; p=$COPROC_PID; for i in 1 2 3; do echo $i >&${COPROC[1]}; read -u ${COPROC[0]} y; echo $y; done; exec {COPROC[1]}>&-; wait $p; echo $?',
+  ),
+  bash(
+    'traps of signals, in subshells, of the end of children',
+    'trap "echo usr1" USR1; kill -USR1 $$; (trap "echo sub; exit 9" TERM; kill -TERM $BASHPID; sleep 100); echo $?; (trap "" INT; kill -INT $BASHPID; echo on); set -m; trap "echo child" CHLD; /bin/true; trap - CHLD; trap "echo $?; exit 6" EXIT; f() { trap "echo returned" RETURN; return 2; }; f; exit 1',
+  ),
+  bash(
+    'descriptors opened, copied and closed',
+    'exec 7<text 8>out 9<>out; read -u 7 a b; echo "$b" >&8; read -u 9 c; echo "$c"; exec 8>&-; echo x >&8; echo $?; cat <&-; echo $?; echo y >&-; echo $?; (exec 1>&7; echo z); echo $?; rm out',
+  ),
   bash('external commands in a loop', 'for i in 1 2 3 4 5 6 7 8; do /usr/bin/expr $i \\* $i; done | paste -sd+ | bc'),
   bash('no such command', 'nosuchcommand; echo $?; ./text; echo $?; exit 300'),
   test('sh script', [

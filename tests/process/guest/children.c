@@ -260,10 +260,12 @@ int children_program(int argc, char **argv)
     wait_for(pid);
     show("offset is shared", "%d", (int)lseek(file, 0, SEEK_CUR));
     unlink("offset");
-    struct timespec start, end;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    /* Of the processor's time: others may have it as well. */
+    struct rusage before, after;
+    getrusage(RUSAGE_CHILDREN, &before);
     for (int i = 0; i < 20; i++) in_child(exit_now);
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    holds("twenty forks are quick", end.tv_sec - start.tv_sec < 5);
+    getrusage(RUSAGE_CHILDREN, &after);
+#define SPENT(usage) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+    holds("twenty forks are quick", SPENT(after) - SPENT(before) < 5);
     return 0;
 }
