@@ -201,7 +201,7 @@ export class GuestFunctions {
           if (s[EXIT] === Exit.none && left === RETURN_ADDRESS) return;
           s[EIP] = left;
           // What the engine does after generated code has left.
-          if (s[EXIT] === Exit.slow) s[EXIT] = Exit.none;
+          if (s[EXIT] === Exit.slow || s[EXIT] === Exit.rest) s[EXIT] = Exit.none;
         } else {
           s[EIP] = pc;
           if (++calls % HOT_CALLS === 0 && block && !block.observed && !block.compiled) engine.compiler?.request(block);

@@ -148,6 +148,8 @@ export const Exit = {
   bridge: 6,
   /** Flags were set by which instructions are to be executed one by one (`runtime/engine/stepping.ts`). */
   step: 8,
+  /** The interpreter is to execute the block at `eip`, to its end. */
+  rest: 9,
 } as const;
 
 /** x86 exception vectors (Intel SDM volume 3, table 6-1). */

@@ -26,6 +26,7 @@ export type ExitReason = 'block not translated' | 'slow instruction' | 'system c
 const REASONS: Readonly<Record<number, ExitReason>> = {
   [Exit.none]: 'block not translated',
   [Exit.slow]: 'slow instruction',
+  [Exit.rest]: 'slow instruction',
   [Exit.interrupt]: 'system call',
   [Exit.sysenter]: 'system call',
   [Exit.poll]: 'poll',

@@ -161,6 +161,8 @@ const MAXIMUM_BLOCK = 64;
 /** Work after which a fork's child is none of those that end at once: blocks decoded, system calls, and regions compiled. */
 const CHILDHOOD = 4000;
 const WORK_OF_REGION = 50;
+/** Groups of floating-point instructions that failed their test so often are written with more care. */
+const OFTEN_FAILED = 64;
 
 const SYSTEM_CALL = 0x80;
 /** No address is this number. */
@@ -210,6 +212,9 @@ export class Dispatcher implements Engine {
   private childhood = 0;
   /** What programs before this one left. */
   private former: FormerCode | undefined;
+  /** How often groups of floating-point instructions failed their test, by address; instructions that are tested with more care. */
+  private readonly failedGroups = new Map<number, number>();
+  readonly carefulGroups = new Set<number>();
   /** The next run begins with the one instruction at eip, whose listeners have been told. */
   private stepsFirst = false;
   /** Instructions that may still be executed, where they are counted. */
@@ -266,15 +271,17 @@ export class Dispatcher implements Engine {
         fldF64(slot);
       });
     }
-    memory.onCodeWrite = (page) => this.cache.dropPages(page, 1);
+    memory.onCodeWrite = (page) => this.invalidatePages(page, 1);
   }
 
   invalidateAll(): void {
+    this.forgetGroups();
     this.cache.dropAll();
   }
 
   leaveProgram(): void {
     const { cache, options } = this;
+    this.forgetGroups();
     // What a bridge stands in for depends on the program, and who lists code wants to see it again.
     if (options.bridges || options.onBlock) {
       cache.dropAll();
@@ -287,7 +294,14 @@ export class Dispatcher implements Engine {
   }
 
   invalidatePages(firstPage: number, pageCount: number): void {
+    this.forgetGroups();
     this.cache.dropPages(firstPage, pageCount);
+  }
+  /** What is known of groups is of the code that was there. */
+  private forgetGroups(): void {
+    if (this.failedGroups.size === 0) return;
+    this.failedGroups.clear();
+    this.carefulGroups.clear();
   }
 
   setMemoryMode(mode: MemoryMode): void {
@@ -613,15 +627,30 @@ export class Dispatcher implements Engine {
       state[EIP] = pc;
       if (state[FAULT_SIGNAL] !== 0) return null;
       if (state[EXIT] !== 0) {
-        if (state[EXIT] !== Exit.slow) return null;
+        if (state[EXIT] !== Exit.slow && state[EXIT] !== Exit.rest) return null;
+        const isRest = state[EXIT] === Exit.rest;
         state[EXIT] = 0;
         this.statistics.slowExits++;
-        this.step(pc);
+        if (isRest) this.interpretRest(pc);
+        else this.step(pc);
         if (state[EXIT] !== 0) return null;
       }
       if (state[PENDING] !== 0) return null;
       block = this.successorOf(block, state[EIP]!);
     }
+  }
+
+  /** A group of floating-point instructions failed its test: they are interpreted, and translated otherwise if that is often so. */
+  private interpretRest(pc: number): void {
+    const rest = this.blockAt(pc);
+    const times = (this.failedGroups.get(pc) ?? 0) + 1;
+    this.failedGroups.set(pc, times);
+    if (times === OFTEN_FAILED) {
+      for (const instruction of rest.instructions) this.carefulGroups.add(instruction.pc | 0);
+      this.cache.dropPages(pc >>> PAGE_SHIFT, 1);
+    }
+    if (this.memory.watch) this.step(pc);
+    else this.interpret(rest.operations);
   }
 
   /** The block at an address that follows another: the last two that did are found without a look-up. */

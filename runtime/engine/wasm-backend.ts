@@ -31,6 +31,8 @@ const HASH = 'hash';
 const PENDING = State.pending >> 2;
 /** The pending word while nothing is: signals and other threads store 1. */
 const FIRST_CALL = 2;
+/** MXCSR's flag of inexact results. */
+const MXCSR_INEXACT = 0x20;
 /** No region is there. */
 const NO_ADDRESS = -1;
 
@@ -90,6 +92,7 @@ export class WasmBackend {
 
   /** Adds a region to the module under construction. Throws `Unsupported` where it has no WebAssembly form. */
   add(block: Block, graph: RegionGraph, liveness: Liveness, name: string, plan: X87Plan | undefined): void {
+    const expectsInexact = (this.dispatcher.cpu.i32[State.mxcsr >> 2]! & MXCSR_INEXACT) !== 0;
     const precision = (this.dispatcher.cpu.i32[State.fpuControl >> 2]! & 0x300) === 0x200 ? 53 : 64;
     emitWasmRegion(this.module, graph, name, {
       liveness,
@@ -97,6 +100,8 @@ export class WasmBackend {
       ...(plan ? { x87: { plan, mode: { precision, double: this.double } } } : {}),
       slotOf: (address) => this.slotOf(address),
       sharesMemory: this.dispatcher.sharesMemory,
+      expectsInexact,
+      isCareful: (pc) => this.dispatcher.carefulGroups.has(pc | 0),
     });
     this.pending.push({ block, name, readsFlags: (liveness.liveIn[0]! & FLAG_BITS) !== 0 });
   }

@@ -259,3 +259,40 @@ export function usualX87(state: MachineState, random: Random): void {
     state.setU32(at + 4, zero ? 0 : (high | 0x80000000) >>> 0);
   }
 }
+
+/** Exponents of moderate numbers, and of those about as large or small as generated code takes for moderate. */
+const EXPONENTS = {
+  32: [0, 0, 0, 20, 38, 39, 40, 41, 62, 126],
+  64: [0, 0, 0, 20, 100, 198, 199, 200, 201, 400, 600, 1022],
+} as const;
+
+/** The numbers that a computation goes on with for long: XMM registers of doubles or singles, mostly moderate, all of them computed with. */
+export function usualVectors(state: MachineState, random: Random): void {
+  // All exceptions masked, rounding to nearest, with and without the flag of inexact results.
+  state.setU32(Field.mxcsr, random.chance(0.6) ? 0x1fa0 : 0x1f80);
+  const isDouble = random.chance(0.6);
+  const exponents = EXPONENTS[isDouble ? 64 : 32];
+  const spread = random.chance(0.5) ? 3 : exponents.length;
+  // Products of many such numbers leave the range of normal ones.
+  const all = random.chance(0.3) ? (random.chance(0.5) ? 1 : -1) * (isDouble ? 199 : 39) : undefined;
+  const short = random.chance(0.4);
+  const pick = (): { sign: number; exponent: number; zero: boolean } => {
+    const largest = exponents[random.below(spread)]!;
+    const near = random.below(5) - 2;
+    const exponent = (all ?? (random.chance(0.5) ? largest : -largest)) + near;
+    return { sign: random.below(2), exponent, zero: all === undefined && random.chance(0.1) };
+  };
+  for (let at = Field.xmm; at < Field.xmm + 128; at += isDouble ? 8 : 4) {
+    const { sign, exponent, zero } = pick();
+    if (isDouble) {
+      const biased = Math.min(Math.max(1023 + exponent, 1), 2046);
+      const high = ((sign << 31) | (biased << 20) | (short ? random.below(16) << 16 : random.below(1 << 20))) >>> 0;
+      state.setU32(at, zero || short ? 0 : random.u32());
+      state.setU32(at + 4, zero ? (sign << 31) >>> 0 : high);
+    } else {
+      const biased = Math.min(Math.max(127 + exponent, 1), 254);
+      const bits = ((sign << 31) | (biased << 23) | (short ? random.below(16) << 19 : random.below(1 << 23))) >>> 0;
+      state.setU32(at, zero ? (sign << 31) >>> 0 : bits);
+    }
+  }
+}

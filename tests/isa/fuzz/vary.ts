@@ -12,6 +12,7 @@ import {
   edgySingle,
   edgyVector,
   stateFromSeed,
+  usualVectors,
   usualX87,
   type Profile,
   type Random,
@@ -72,6 +73,7 @@ export function vary(
     state.setRegister(register, test.state.register(register));
   }
   if (profile === 'x87' && random.chance(0.3)) usualX87(state, random);
+  if (profile === 'vector' && random.chance(0.4)) usualVectors(state, random);
   const fixed = PARTICULAR.test(declaration.mnemonic) || declaration.operands.includes('m80bcd');
   const memory = fixed
     ? test.memory
@@ -86,6 +88,7 @@ export function vary(
 export function varyState(test: Case, profile: Profile, random: Random): Case {
   const state: MachineState = stateFromSeed(random.u32(), profile, test.state.u32(Field.eip));
   if (random.chance(0.3)) usualX87(state, random);
+  if (random.chance(0.4)) usualVectors(state, random);
   state.setRegister(ESP, STACK_POINTER);
   if (random.chance(0.5)) state.setRegister(EAX, test.state.register(EAX));
   if (random.chance(0.5)) state.setRegister(EDX, test.state.register(EDX));

@@ -21,12 +21,14 @@ import { pureOperations, type PureOperation, type WasmOperands } from '../../ir/
 import { LOWEST_MAPPING, Page, PAGE_SHIFT } from '../../pages.js';
 import { PAGE_TABLE_ADDRESS, State } from '../../state.js';
 import { planChecks, type CheckedRange } from './checks.js';
+import { FloatChecks, type FloatType } from './float-checks.js';
 import type { ModuleBuilder } from './module.js';
 import type { PlainOpcode, ValueType } from './opcodes.js';
 import { simdLowering } from './simd.js';
 import type { LaneType, VectorSlots } from './vector-slots.js';
 import { writeWordGroup, zerosAfterCopy } from './words.js';
 import type { FunctionWriter, MemoryOpcode } from './writer.js';
+import { x87UnitAt } from '../../passes/x87-operations.js';
 import type { X87Emitter, X87Host } from './x87-emitter.js';
 
 type Get = Extract<Value, { op: 'get' }>;
@@ -36,6 +38,10 @@ export interface WasmTarget {
   local(variable: Variable): number;
   /** Leaves the function because a check at guest address `pc` failed. */
   leave(pc: number): void;
+  /** The same, for what the interpreter is to do up to the block's end. */
+  leaveForRest(pc: number): void;
+  /** Did groups of floating-point instructions that begin at a guest address often fail their tests? */
+  readonly isCareful?: (pc: number) => boolean;
   /** What is tested before it is accessed; default: all. */
   readonly accessChecks?: AccessChecks;
   /** Variables to write back before, and read again after, a helper that works on the whole state. */
@@ -98,12 +104,32 @@ export class WasmEmitter {
   /** Locals of each type for values of a block; `used` counts those taken in this block. */
   private readonly pools: Partial<Record<ValueType, { locals: number[]; used: number }>> = {};
 
+  private readonly floatChecks: FloatChecks;
+  /** Where the group of instructions that `floatChecks` will test began: copies of locals that changed since. */
+  private changed: Map<number, number> | undefined;
+
   constructor(
     readonly w: FunctionWriter,
     private readonly module: ModuleBuilder,
     private readonly target: WasmTarget,
   ) {
     this.accessChecks = target.accessChecks ?? CHECK_ALL;
+    this.floatChecks = new FloatChecks(w, target.slots, {
+      temporary: (type) => this.temporary(type),
+      checkpoint: () => this.checkpoint(),
+      isCareful: () => target.isCareful?.(this.pc) === true,
+    });
+    target.slots.onChange = (local) => this.keepOld(local, 'v128');
+  }
+
+  /** At the function's start: what its blocks want in locals. */
+  start(blocks: readonly (readonly Statement[])[]): void {
+    const types = new Set<FloatType>();
+    for (const statement of blocks.flat()) {
+      const type = statement.kind === 'call' ? simdLowering(statement)?.tests : undefined;
+      if (type) types.add(type);
+    }
+    this.floatChecks.start(types, (bytes) => this.module.constant(bytes));
   }
 
   /** Emits the statements of a region's node up to its terminator, which is the caller's to write. */
@@ -130,6 +156,7 @@ export class WasmEmitter {
     for (const statement of statements) for (const value of operandsOf(statement)) collect(value);
     for (this.position = 0; this.position < statements.length; this.position++) {
       const statement = statements[this.position]!;
+      if (this.floatChecks.isActive && this.endsGroup(statement)) this.floatChecks.flush();
       if (statement.kind === 'jump' || statement.kind === 'branch' || statement.kind === 'stop') {
         x87?.endBlock();
         return statement;
@@ -205,8 +232,74 @@ export class WasmEmitter {
   }
 
   private leave(): void {
+    if (this.floatChecks.isActive) throw new Error('left with instructions that are not tested');
     this.settleApart(() => true);
     this.target.leave(this.pc);
+  }
+
+  // Groups of instructions that are tested together ----------------------------------------------------------------------
+
+  /** Is something done that cannot be undone, or may the region be left, so that what was computed must be tested before? */
+  private endsGroup(statement: Statement): boolean {
+    switch (statement.kind) {
+      case 'instruction':
+      case 'removed':
+      case 'put':
+      case 'read':
+        if (statement.kind === 'read' && this.writesState()) return true;
+        return this.target.x87 !== undefined && x87UnitAt(this.statements, this.position) !== undefined;
+      case 'load':
+        return statement.atomic || canLeave(statement, this.accessChecks);
+      case 'copyIn':
+        return !isInlineCopy(statement) || canLeave(statement, this.accessChecks);
+      case 'write':
+        return this.writesState();
+      case 'call': {
+        const lowering = simdLowering(statement);
+        return lowering === undefined || lowering.leaves === 'now';
+      }
+      default:
+        return true;
+    }
+  }
+
+  /** Does the instruction, from here on, write anything of the CPU state that is not in locals? */
+  private writesState(): boolean {
+    for (let at = this.position; at < this.statements.length; at++) {
+      const statement = this.statements[at]!;
+      if (statement.kind === 'instruction') return false;
+      if (statement.kind !== 'write') continue;
+      const place = placeOf(statement);
+      if (place === undefined || !this.target.slots.keeps(place)) return true;
+    }
+    return false;
+  }
+
+  /** The result writes the way out of the region, with everything as it is now: the interpreter goes on here. */
+  private checkpoint(): () => void {
+    const { w } = this;
+    const goBack = this.fork();
+    const changed = (this.changed = new Map());
+    return () => {
+      const goOn = this.fork();
+      goBack();
+      this.changed = undefined;
+      for (const [local, copy] of changed) {
+        w.get(copy);
+        w.set(local);
+      }
+      this.settleApart(() => true);
+      this.target.leaveForRest(this.pc);
+      goOn();
+    };
+  }
+  /** A local that the way out needs is about to change. */
+  private keepOld(local: number, type: ValueType): void {
+    if (!this.changed || this.changed.has(local)) return;
+    const copy = this.temporary(type);
+    this.w.get(local);
+    this.w.set(copy);
+    this.changed.set(local, copy);
   }
 
   // Values ------------------------------------------------------------------------------------------------------------
@@ -477,15 +570,17 @@ export class WasmEmitter {
 
   private call(statement: Extract<Statement, { kind: 'call' }>): void {
     const { args, writes } = statement;
+    const lowering = simdLowering(statement);
+    if (lowering?.leaves === 'later') this.floatChecks.begin();
     if (statement.trap !== undefined) this.settle((flag) => writes.includes(flag));
     for (const flag of writes) this.deferred.delete(flag);
-    const lowering = simdLowering(statement);
     const constant = (index: number): number => (args[index] as { value: number }).value;
     if (lowering) {
       this.leaveVariables(writes);
       lowering.emit({
         w: this.w,
         slots: this.target.slots,
+        checks: this.floatChecks,
         constant,
         push: (index) => this.push(args[index]!),
         temporary: (type) => this.temporary(type),
@@ -501,6 +596,7 @@ export class WasmEmitter {
   /** Variables are about to change. */
   private leaveVariables(changed: readonly Variable[]): void {
     for (const variable of changed) {
+      this.keepOld(this.target.local(variable), 'i32');
       this.saveOld((saved) => saved.variable === variable);
       this.forget(variable);
     }
@@ -546,6 +642,8 @@ export class WasmEmitter {
     this.push(value);
     this.saveOld((saved) => saved.variable === variable);
     this.forget(variable);
+    // What was pushed stays on the stack.
+    this.keepOld(place, 'i32');
     this.w.set(place);
     if (value.op !== 'const' && value.uses > 0 && !this.names.has(value)) {
       this.names.set(value, place);

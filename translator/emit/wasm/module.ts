@@ -25,13 +25,15 @@ export const Import = {
 /** Pages of 64 KiB of the guest's 4 GiB. */
 const MEMORY_PAGES = 65536;
 
-const Section = { type: 1, import: 2, function: 3, export: 7, element: 9, code: 10, custom: 0 } as const;
+const Section = { type: 1, import: 2, function: 3, global: 6, export: 7, element: 9, code: 10, custom: 0 } as const;
 const Kind = { function: 0, table: 1, memory: 2, global: 3 } as const;
 const FUNCTION_TYPE = 0x60;
 const FUNCTION_REFERENCE = 0x70;
 const SHARED_WITH_MAXIMUM = 0x03;
 const NO_MAXIMUM = 0x00;
 const IMMUTABLE = 0x00;
+const MUTABLE = 0x01;
+const V128_CONST = [0xfd, 0x0c];
 const GLOBAL_GET = 0x23;
 const END = 0x0b;
 const FUNCTION_NAMES = 1;
@@ -64,6 +66,7 @@ export class ModuleBuilder {
   private readonly typeNumbers = new Map<string, number>();
   private readonly imports: { field: string; helper: string; type: number }[] = [];
   private readonly importNumbers = new Map<string, number>();
+  private readonly constants: (readonly number[])[] = [];
   private readonly functions: { writer: FunctionWriter; type: number }[] = [];
 
   /** `guestMemory` false: the memory is not the guest's but any that is not shared. */
@@ -121,6 +124,17 @@ export class ModuleBuilder {
     return number;
   }
 
+  /**
+   * Index of a global that holds 16 bytes. It is never written, but V8 does not know: what is read of it at a function's start stays in
+   * a register, where constants are made anew wherever they are used.
+   */
+  constant(bytes: readonly number[]): number {
+    const key = bytes.join();
+    let number = this.constants.findIndex((known) => known.join() === key);
+    if (number < 0) number = this.constants.push(bytes) - 1;
+    return (this.relocatable ? this.linksGlobal : this.jumpTableGlobal) + 1 + number;
+  }
+
   /** Adds a function; its number among the module's own. */
   add(writer: FunctionWriter, signature: Signature): number {
     this.functions.push({ writer, type: this.type(signature) });
@@ -173,6 +187,13 @@ export class ModuleBuilder {
         return entry;
       }),
     );
+    if (this.constants.length > 0) {
+      section(
+        Section.global,
+        this.constants.length,
+        this.constants.map((bytes) => [ValueType.v128, MUTABLE, ...V128_CONST, ...bytes, END]),
+      );
+    }
     if (this.relocatable) {
       const segment = (global: number, functions: readonly number[]): number[] => {
         const content: number[] = [0, GLOBAL_GET];

@@ -264,12 +264,14 @@ export const opcodes = {
   'f32x4.sub': SIMD + 0xe5,
   'f32x4.mul': SIMD + 0xe6,
   'f32x4.div': SIMD + 0xe7,
+  'f32x4.pmin': SIMD + 0xea,
   'f64x2.abs': SIMD + 0xec,
   'f64x2.sqrt': SIMD + 0xef,
   'f64x2.add': SIMD + 0xf0,
   'f64x2.sub': SIMD + 0xf1,
   'f64x2.mul': SIMD + 0xf2,
   'f64x2.div': SIMD + 0xf3,
+  'f64x2.pmin': SIMD + 0xf6,
 } as const satisfies Record<string, number | readonly [number, Immediates]>;
 
 export type WasmOpcode = keyof typeof opcodes;

@@ -54,6 +54,10 @@ export interface WasmRegionOptions {
   readonly slotOf: (address: number) => number;
   /** Other threads use the memory: locked instructions are indivisible. */
   readonly sharesMemory?: boolean;
+  /** MXCSR says that results were inexact before: they need not be shown to be exact. */
+  readonly expectsInexact?: boolean;
+  /** See `WasmTarget`. */
+  readonly isCareful?: (pc: number) => boolean;
   /** Flags are in place at indirect calls, too, so that regions that read them can be called: slower, but nothing is left. */
   readonly flagsAtCalls?: boolean;
 }
@@ -105,7 +109,7 @@ class RegionEmitter implements StructureSink {
     this.pc = this.w.local('i32');
     this.entry = this.w.local('i32');
     this.x87 = options.x87 && new X87Emitter(this.w, options.x87.plan, options.x87.mode);
-    this.slots = new VectorSlots(this.w, graph, isInline);
+    this.slots = new VectorSlots(this.w, graph, isInline, options.expectsInexact === true);
     this.emitter = new WasmEmitter(this.w, module, {
       ...(this.x87 ? { x87: this.x87 } : {}),
       local: (variable) => this.locals.get(variable)!,
@@ -113,6 +117,12 @@ class RegionEmitter implements StructureSink {
         this.w.i32(pc);
         this.leaveBy(SLOW);
       },
+      leaveForRest: (pc) => {
+        this.emitter.storeState(State.exit, () => this.w.i32(Exit.rest));
+        this.w.i32(pc);
+        this.leaveBy(LEAVE);
+      },
+      ...(options.isCareful && { isCareful: options.isCareful }),
       ...(options.checks && { accessChecks: options.checks }),
       writeBack: this.dirty,
       reload: [...this.cached, ...PASSED],
@@ -123,6 +133,7 @@ class RegionEmitter implements StructureSink {
 
   emit(): FunctionWriter {
     const { w, emitter } = this;
+    emitter.start(this.graph.nodes.map(({ ir }) => ir.statements));
     this.reload(0);
     this.x87?.enter(0);
     w.open('block', LEAVE, 'i32');

@@ -1,5 +1,6 @@
 /** What the writers of SSE's instructions in WebAssembly are given, and what they declare. */
 import type { Variable } from '../../ir/ir.js';
+import type { FloatChecks, FloatType } from './float-checks.js';
 import type { ValueType } from './opcodes.js';
 import type { VectorSlots } from './vector-slots.js';
 import type { FunctionWriter } from './writer.js';
@@ -7,6 +8,7 @@ import type { FunctionWriter } from './writer.js';
 export interface SimdContext {
   readonly w: FunctionWriter;
   readonly slots: VectorSlots;
+  readonly checks: FloatChecks;
   /** State offset of the slot that argument `index` names, or its value, where it is a constant. */
   constant(index: number): number;
   push(index: number): void;
@@ -23,6 +25,10 @@ export interface SimdLowering {
   readonly constants: number;
   /** Required width argument: an operation on MMX registers is left to the helper. */
   readonly width?: { readonly index: number; readonly value: number };
+  /** Whether the region may be left for what the instruction finds: at once, or after others (`float-checks.ts`). */
+  readonly leaves?: 'now' | 'later';
+  /** Of instructions that are tested later: what their lanes are. */
+  readonly tests?: FloatType;
   readonly emit: (c: SimdContext) => void;
 }
 

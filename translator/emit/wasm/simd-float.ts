@@ -6,7 +6,8 @@
  */
 import { State } from '../../state.js';
 import type { PlainOpcode } from './opcodes.js';
-import { pushVector, ZEROS, type SimdContext, type SimdLowering } from './simd-context.js';
+import type { SimdContext, SimdLowering } from './simd-context.js';
+import type { Tested } from './float-checks.js';
 import type { Variable } from '../../ir/ir.js';
 
 /** MXCSR with the bits that matter: quiet but for the inexact flag. */
@@ -149,14 +150,6 @@ function pushZero(c: SimdContext, format: ScalarFormat): void {
   if (format === double) c.w.f64(0);
   else c.w.f32(0);
 }
-/** 1 unless the number is denormal. */
-function pushNotDenormal(c: SimdContext, format: ScalarFormat, local: number): void {
-  format.bits(c, local);
-  format.constant(c, 1n);
-  c.w.op(format.subtract);
-  format.constant(c, format.smallest - 1n);
-  c.w.op(format.notBelow);
-}
 /** 1 where the number is finite and larger than the smallest normal: it was not rounded across an end of the range. */
 function pushNormal(c: SimdContext, format: ScalarFormat, local: number): void {
   format.bits(c, local);
@@ -175,23 +168,6 @@ function unusualUnlessNormal(c: SimdContext, format: ScalarFormat, local: number
   w.i32((format.end - 2 * format.step) | 0);
   w.op('i32.ge_u');
   w.branchIf(UNUSUAL);
-}
-/** Zero or denormal. Nothing is tested of a slot whose number is known to be ordinary. */
-function unusualIfSmall(c: SimdContext, format: ScalarFormat, index: number, local: number): void {
-  if (c.slots.isOrdinary(format.type, c.constant(index))) return;
-  format.high(c, local);
-  c.w.i32(format.step);
-  c.w.op('i32.lt_u');
-  c.w.branchIf(UNUSUAL);
-}
-/** The same, or a NaN. */
-function unusualUnlessOrdinary(c: SimdContext, format: ScalarFormat, index: number, local: number): void {
-  if (c.slots.isOrdinary(format.type, c.constant(index))) return;
-  unusualIfSmall(c, format, index, local);
-  c.w.get(local);
-  c.w.get(local);
-  c.w.op(format.different);
-  c.w.branchIf(UNUSUAL);
 }
 function markOrdinary(c: SimdContext, format: ScalarFormat, ...indexes: readonly number[]): void {
   for (const index of indexes) c.slots.markOrdinary(format.type, c.constant(index));
@@ -212,161 +188,189 @@ function pushIsZero(c: SimdContext, format: ScalarFormat, local: number): void {
   c.w.op(format.equal);
 }
 
-/** Pushes 1 where r = a op b is exact; it may push 0 for some exact results of products and quotients. */
-type Exactness = (c: SimdContext, format: ScalarFormat, a: number, b: number, r: number) => void;
-
-/** By the two differences, one of which is without error (the first half of Dekker's FastTwoSum). */
-const exactSum =
-  (subtraction: boolean): Exactness =>
-  ({ w }, format, a, b, r) => {
-    w.get(subtraction ? a : r);
-    w.get(subtraction ? r : a);
-    w.op(format.minus);
-    w.get(b);
-    w.op(format.equal);
-    w.get(r);
-    w.get(b);
-    w.op(subtraction ? format.plus : format.minus);
-    w.get(a);
-    w.op(format.equal, 'i32.and');
-  };
-function pushShort(c: SimdContext, format: ScalarFormat, a: number, b: number): void {
-  format.bits(c, a);
-  format.bits(c, b);
-  c.w.op(format.or);
-  format.constant(c, format.lowHalf);
-  c.w.op(format.and, format.isZero);
+/** The operand that slot argument `index` names, as the checks take it. */
+const tested = (format: ScalarFormat): Tested => ({ type: format.type, isScalar: true });
+const pushSlot = (c: SimdContext, index: number) => (): void => c.slots.push(c.constant(index));
+/** A copy of the vector that a slot holds now. */
+function copyOf(c: SimdContext, index: number): () => void {
+  const local = c.temporary('v128');
+  c.slots.push(c.constant(index));
+  c.w.set(local);
+  return () => c.w.get(local);
 }
-const exactProduct: Exactness = (c, format, a, b) => pushShort(c, format, a, b);
-const exactQuotient: Exactness = (c, format, a, b, r) => {
-  pushShort(c, format, r, b);
-  c.w.get(r);
-  c.w.get(b);
-  c.w.op(format.times);
-  c.w.get(a);
-  c.w.op(format.equal, 'i32.and');
+/** Nothing is tested of a slot whose number is known to be ordinary. */
+function testOperand(c: SimdContext, lanes: Tested, index: number, push: () => void): void {
+  const offset = c.constant(index);
+  const { slots } = c;
+  const isKnown = lanes.isScalar ? slots.isOrdinary(lanes.type, offset) : slots.isOrdinaryVector(lanes.type, offset);
+  if (!isKnown) c.checks.operand(lanes, push);
+}
+function markKnown({ slots, constant }: SimdContext, { type, isScalar }: Tested, index: number): void {
+  if (isScalar) slots.markOrdinary(type, constant(index));
+  else slots.markOrdinaryVector(type, constant(index));
+}
+
+type Arithmetic = 'add' | 'sub' | 'mul' | 'div';
+interface VectorOperations {
+  readonly add: PlainOpcode;
+  readonly sub: PlainOpcode;
+  readonly mul: PlainOpcode;
+  readonly div: PlainOpcode;
+  readonly sqrt: PlainOpcode;
+}
+const vectorOperations: Readonly<Record<'f32' | 'f64', VectorOperations>> = {
+  f32: { add: 'f32x4.add', sub: 'f32x4.sub', mul: 'f32x4.mul', div: 'f32x4.div', sqrt: 'f32x4.sqrt' },
+  f64: { add: 'f64x2.add', sub: 'f64x2.sub', mul: 'f64x2.mul', div: 'f64x2.div', sqrt: 'f64x2.sqrt' },
 };
 
-/** A result of zero is no underflow where one of the operands of `zero` is zero, or in any case. */
-function scalar(
-  format: ScalarFormat,
-  operation: PlainOpcode,
-  zero: readonly (0 | 1)[] | 'always',
-  exact: Exactness,
-): SimdLowering {
+/**
+ * What is to be tested of r = a op b, whose vectors are pushed; r is in the slot of argument 0. Sums that are exact have two differences
+ * without an error (the first half of Dekker's FastTwoSum); products are shown to be exact by short factors.
+ */
+function testArithmetic(c: SimdContext, lanes: Tested, operation: Arithmetic, a: () => void, b: () => void): void {
+  const { checks, constant } = c;
+  const [first, second] = [constant(0), constant(1)];
+  const r = pushSlot(c, 0);
+  const isProduct = operation === 'mul' || operation === 'div';
+  if (isProduct) checks.product(lanes, r, ...(operation === 'mul' && first !== second ? [a, b] : [a]));
+  // What is divided by is not passed on: by an infinite number the quotient is zero, which is tested.
+  checks.finite(lanes, first, r, first, ...(operation === 'div' ? [] : [second]));
+  testExactness(c, lanes, operation, a, b);
+}
+function testExactness(c: SimdContext, lanes: Tested, operation: Arithmetic, a: () => void, b: () => void): void {
+  const { checks, w } = c;
+  const r = pushSlot(c, 0);
+  checks.compute();
+  if (!checks.needsExactness) return;
+  const operations = vectorOperations[lanes.type];
+  const difference = (x: () => void, inner: Arithmetic, y: () => void, z: () => void): void =>
+    checks.error(lanes, () => {
+      x();
+      y();
+      w.op(operations[inner]);
+      z();
+      w.op(operations.sub);
+    });
+  if (operation === 'add') {
+    difference(r, 'sub', a, b);
+    difference(r, 'sub', b, a);
+  } else if (operation === 'sub') {
+    difference(a, 'sub', r, b);
+    difference(r, 'add', b, a);
+  } else {
+    checks.factor(lanes, b);
+    checks.factor(lanes, operation === 'mul' ? a : r);
+    if (operation === 'div') difference(r, 'mul', b, a);
+  }
+}
+
+/** The tests before an operation; the result is to be called with what makes the vectors, after it. */
+function testedBefore(c: SimdContext, lanes: Tested, operation: Arithmetic, a: () => void, b: () => void): () => void {
+  const { checks, constant } = c;
+  const [first, second] = [constant(0), constant(1)];
+  if (checks.isCareful) {
+    testOperand(c, lanes, 0, a);
+    testOperand(c, lanes, 1, b);
+    markKnown(c, lanes, 1);
+    return () => {
+      testArithmetic(c, lanes, operation, a, b);
+      if (operation === 'mul' || operation === 'div') markKnown(c, lanes, 0);
+    };
+  }
+  const kind = operation === 'mul' || operation === 'div' ? 'mul' : 'add';
+  const bound = checks.moderate(lanes, kind, [
+    [first, a],
+    [second, b],
+  ]);
+  if (operation === 'div') checks.forbid(lanes, 'zero', b);
+  return () => {
+    checks.setBound(lanes, first, bound);
+    testExactness(c, lanes, operation, a, b);
+  };
+}
+
+function scalar(format: ScalarFormat, operation: Arithmetic): SimdLowering {
+  const lanes = tested(format);
   return {
     constants: 2,
+    leaves: 'later',
+    tests: format.type,
     emit: (c) => {
       const { w } = c;
-      const a = loadLane(c, format, 0);
-      const b = loadLane(c, format, 1);
-      const r = c.temporary(format.type);
-      w.get(a);
-      w.get(b);
-      w.op(operation);
-      w.set(r);
-      cases(
-        c,
-        () => {
-          unusualUnlessNormal(c, format, r);
-          unusualIfSmall(c, format, 0, a);
-          unusualIfSmall(c, format, 1, b);
-          unusualUnlessQuiet(c);
-        },
-        () => {
-          pushNormal(c, format, r);
-          pushIsZero(c, format, r);
-          if (zero !== 'always') {
-            zero.forEach((operand, number) => {
-              pushIsZero(c, format, operand === 0 ? a : b);
-              if (number > 0) w.op('i32.or');
-            });
-            w.op('i32.and');
-          }
-          w.op('i32.or');
-          pushNotDenormal(c, format, a);
-          w.op('i32.and');
-          pushNotDenormal(c, format, b);
-          w.op('i32.and');
-          pushMayRound(c, () => exact(c, format, a, b, r));
-          w.op('i32.and');
-        },
-      );
-      storeLane(c, format, r);
-      markOrdinary(c, format, 0, 1);
+      const [a, b] = [copyOf(c, 0), copyOf(c, 1)];
+      const after = testedBefore(c, lanes, operation, a, b);
+      c.slots.setLane(format.type, c.constant(0), () => {
+        for (const push of [a, b]) {
+          push();
+          w.lane(`${LANE_NAMES[format.type]}.extract_lane`, 0);
+        }
+        w.op(`${format.type}.${operation}`);
+      });
+      after();
     },
   };
 }
-function squareRoot(format: ScalarFormat, operation: PlainOpcode, greater: PlainOpcode): SimdLowering {
+function squareRoot(format: ScalarFormat): SimdLowering {
+  const lanes = tested(format);
   return {
     constants: 2,
+    leaves: 'later',
+    tests: format.type,
     emit: (c) => {
-      const { w } = c;
-      const b = loadLane(c, format, 1);
-      const r = c.temporary(format.type);
-      w.get(b);
-      w.op(operation);
-      w.set(r);
-      const unusualUnlessPositive = (): void => {
-        w.get(b);
-        pushZero(c, format);
-        w.op(greater, 'i32.eqz');
-        w.branchIf(UNUSUAL);
-      };
-      cases(
-        c,
-        () => {
-          unusualUnlessNormal(c, format, b);
-          unusualUnlessPositive();
-          unusualUnlessQuiet(c);
-        },
-        () => {
-          pushIsZero(c, format, b);
-          pushNormal(c, format, b);
-          w.get(b);
-          pushZero(c, format);
-          w.op(greater, 'i32.and');
-          pushMayRound(c, () => {
-            pushShort(c, format, r, r);
-            w.get(r);
-            w.get(r);
-            w.op(format.times);
-            w.get(b);
-            w.op(format.equal, 'i32.and');
-          });
-          w.op('i32.and', 'i32.or');
-        },
-      );
-      storeLane(c, format, r);
-      markOrdinary(c, format, 0);
+      const { w, checks, slots } = c;
+      const b = copyOf(c, 1);
+      const bound = checks.isCareful ? undefined : checks.moderate(lanes, 'sqrt', [[c.constant(1), b]]);
+      if (bound) checks.forbid(lanes, 'negative', b);
+      else {
+        testOperand(c, lanes, 1, b);
+        markKnown(c, lanes, 1);
+      }
+      slots.setLane(format.type, c.constant(0), () => {
+        b();
+        w.lane(`${LANE_NAMES[format.type]}.extract_lane`, 0);
+        w.op(`${format.type}.sqrt`);
+      });
+      const r = pushSlot(c, 0);
+      if (!bound) checks.finite(lanes, c.constant(0), r);
+      checks.compute();
+      if (checks.needsExactness) {
+        const { mul, sub } = vectorOperations[format.type];
+        checks.factor(lanes, r);
+        checks.error(lanes, () => {
+          r();
+          r();
+          w.op(mul);
+          b();
+          w.op(sub);
+        });
+      }
+      if (bound) checks.setBound(lanes, c.constant(0), bound);
+      else markKnown(c, lanes, 0);
     },
   };
 }
+const LANE_NAMES = { f32: 'f32x4', f64: 'f64x2' } as const;
+
 /** Two operands that are neither denormal nor NaNs. */
-function requireOrdinary(c: SimdContext, format: ScalarFormat, a: number, b: number): void {
-  cases(
-    c,
-    () => {
-      unusualUnlessOrdinary(c, format, 0, a);
-      unusualUnlessOrdinary(c, format, 1, b);
-    },
-    () => {
-      pushOrdinary(c, format, a);
-      pushOrdinary(c, format, b);
-      c.w.op('i32.and');
-    },
-  );
-  markOrdinary(c, format, 0, 1);
+function requireOrdinary(c: SimdContext, format: ScalarFormat): void {
+  const lanes = tested(format);
+  for (const index of [0, 1]) {
+    if (c.slots.isOrdinary(format.type, c.constant(index))) continue;
+    c.checks.ordinary(lanes, pushSlot(c, index));
+    markKnown(c, lanes, index);
+  }
 }
 /** minsd, maxsd: the source unless the destination is less (greater). */
 function extreme(format: ScalarFormat, compare: PlainOpcode): SimdLowering {
   return {
     constants: 2,
+    leaves: 'later',
+    tests: format.type,
     emit: (c) => {
       const { w, slots } = c;
+      requireOrdinary(c, format);
       const a = loadLane(c, format, 0);
       const b = loadLane(c, format, 1);
-      requireOrdinary(c, format, a, b);
       slots.setLane(format.type, c.constant(0), () => {
         w.get(a);
         w.get(b);
@@ -378,22 +382,17 @@ function extreme(format: ScalarFormat, compare: PlainOpcode): SimdLowering {
     },
   };
 }
-/** 1 where the number is neither denormal nor a NaN. */
-function pushOrdinary(c: SimdContext, format: ScalarFormat, local: number): void {
-  pushNotDenormal(c, format, local);
-  c.w.get(local);
-  c.w.get(local);
-  c.w.op(format.equal, 'i32.and');
-}
 /** comisd and its kin, for ordinary numbers: ZF and CF by the comparison, the others clear. */
 function comparison(format: ScalarFormat, less: PlainOpcode): SimdLowering {
   return {
     constants: 2,
+    leaves: 'later',
+    tests: format.type,
     emit: (c) => {
       const { w } = c;
+      requireOrdinary(c, format);
       const a = loadLane(c, format, 0);
       const b = loadLane(c, format, 1);
-      requireOrdinary(c, format, a, b);
       const flag = (variable: Variable, value: () => void): void => {
         value();
         w.set(c.local(variable));
@@ -419,6 +418,7 @@ function toInteger(
 ): SimdLowering {
   return {
     constants: 2,
+    leaves: 'now',
     emit: (c) => {
       const { w, slots } = c;
       const x = loadLane(c, format, 1);
@@ -449,184 +449,35 @@ function toInteger(
 
 // Whole registers ---------------------------------------------------------------------------------------------------------
 
-interface PackedFormat {
-  readonly type: 'f32' | 'f64';
-  readonly absolute: PlainOpcode;
-  readonly equal: PlainOpcode;
-  readonly greater: PlainOpcode;
-  readonly greaterOrEqual: PlainOpcode;
-  readonly lessOrEqual: PlainOpcode;
-  readonly allTrue: PlainOpcode;
-  readonly bitmask: PlainOpcode;
-  readonly allBits: number;
-  readonly smallest: readonly number[];
-  readonly largest: readonly number[];
-  readonly lowHalf: readonly number[];
-  readonly add: PlainOpcode;
-  readonly sub: PlainOpcode;
-  readonly mul: PlainOpcode;
-  readonly div: PlainOpcode;
-}
-const repeated = (values: Float32Array | Float64Array): number[] => [...new Uint8Array(values.buffer)];
-const packedSingle: PackedFormat = {
-  type: 'f32',
-  absolute: 'f32x4.abs',
-  equal: 'f32x4.eq',
-  greater: 'f32x4.gt',
-  greaterOrEqual: 'f32x4.ge',
-  lessOrEqual: 'f32x4.le',
-  allTrue: 'i32x4.all_true',
-  bitmask: 'i32x4.bitmask',
-  allBits: 15,
-  smallest: repeated(new Float32Array(4).fill(2 ** -126)),
-  largest: repeated(new Float32Array(4).fill((2 - 2 ** -23) * 2 ** 127)),
-  lowHalf: Array.from({ length: 16 }, (_, i) => [0xff, 0x0f, 0, 0][i % 4]!),
-  add: 'f32x4.add',
-  sub: 'f32x4.sub',
-  mul: 'f32x4.mul',
-  div: 'f32x4.div',
-};
-const packedDouble: PackedFormat = {
-  type: 'f64',
-  absolute: 'f64x2.abs',
-  equal: 'f64x2.eq',
-  greater: 'f64x2.gt',
-  greaterOrEqual: 'f64x2.ge',
-  lessOrEqual: 'f64x2.le',
-  allTrue: 'i64x2.all_true',
-  bitmask: 'i64x2.bitmask',
-  allBits: 3,
-  smallest: repeated(new Float64Array(2).fill(2 ** -1022)),
-  largest: repeated(new Float64Array(2).fill(Number.MAX_VALUE)),
-  lowHalf: Array.from({ length: 16 }, (_, i) => [0xff, 0xff, 0xff, 0x07, 0, 0, 0, 0][i % 8]!),
-  add: 'f64x2.add',
-  sub: 'f64x2.sub',
-  mul: 'f64x2.mul',
-  div: 'f64x2.div',
-};
-
-type Arithmetic = 'add' | 'sub' | 'mul' | 'div';
-
-function packed(format: PackedFormat, arithmetic: Arithmetic): SimdLowering {
+function packed(type: 'f32' | 'f64', operation: Arithmetic): SimdLowering {
+  const lanes: Tested = { type, isScalar: false };
   return {
     constants: 2,
+    leaves: 'later',
+    tests: type,
     emit: (c) => {
-      const { w, slots } = c;
-      const [a, b, r] = [c.temporary('v128'), c.temporary('v128'), c.temporary('v128')];
-      const compute = (left: number, operation: Arithmetic, right: number): void => {
-        w.get(left);
-        w.get(right);
-        w.op(format[operation]);
-      };
-      pushVector(c, 0);
-      w.set(a);
-      pushVector(c, 1);
-      w.set(b);
-      compute(a, arithmetic, b);
-      w.set(r);
-      const against = (local: number, compare: PlainOpcode, bytes: readonly number[]): void => {
-        w.get(local);
-        w.op(format.absolute);
-        w.vector('v128.const', bytes);
-        w.op(compare);
-      };
-      const [first, second] = [c.constant(0), c.constant(1)];
-      w.open('block', 'done');
-      w.open('block', UNUSUAL);
-      against(r, format.greater, format.smallest);
-      against(r, format.lessOrEqual, format.largest);
-      w.op('v128.and');
-      for (const [operand, offset] of [
-        [a, first],
-        [b, second],
-      ] as const) {
-        if (slots.isOrdinaryVector(format.type, offset)) continue;
-        against(operand, format.greaterOrEqual, format.smallest);
-        w.op('v128.and');
-      }
-      // The lanes' signs cost less than a test for all ones.
-      w.op(format.bitmask);
-      w.i32(format.allBits);
-      w.op('i32.ne');
-      w.branchIf(UNUSUAL);
-      unusualUnlessQuiet(c);
-      w.branch('done');
-      w.close();
-      against(r, format.greater, format.smallest);
-      against(r, format.lessOrEqual, format.largest);
-      w.op('v128.and');
-      // A zero is no underflow where a factor, or the dividend, is zero.
-      against(r, format.equal, ZEROS);
-      if (arithmetic === 'mul' || arithmetic === 'div') {
-        against(a, format.equal, ZEROS);
-        if (arithmetic === 'mul') {
-          against(b, format.equal, ZEROS);
-          w.op('v128.or');
-        }
-        w.op('v128.and');
-      }
-      w.op('v128.or');
-      for (const operand of [a, b]) {
-        against(operand, format.greaterOrEqual, format.smallest);
-        against(operand, format.equal, ZEROS);
-        w.op('v128.or', 'v128.and');
-      }
-      w.op(format.allTrue);
-      // As for scalars, lane by lane.
-      const short = (left: number, right: number): void => {
-        w.get(left);
-        w.get(right);
-        w.op('v128.or');
-        w.vector('v128.const', format.lowHalf);
-        w.op('v128.and', 'v128.any_true', 'i32.eqz');
-      };
-      const allEqual = (local: number): void => {
-        w.get(local);
-        w.op(format.equal, format.allTrue);
-      };
-      pushMayRound(c, () => {
-        if (arithmetic === 'mul') short(a, b);
-        else if (arithmetic === 'div') {
-          short(r, b);
-          compute(r, 'mul', b);
-          allEqual(a);
-          w.op('i32.and');
-        } else if (arithmetic === 'add') {
-          compute(r, 'sub', a);
-          allEqual(b);
-          compute(r, 'sub', b);
-          allEqual(a);
-          w.op('i32.and');
-        } else {
-          compute(a, 'sub', r);
-          allEqual(b);
-          compute(r, 'add', b);
-          allEqual(a);
-          w.op('i32.and');
-        }
-      });
-      w.op('i32.and');
-      leaveUnless(c);
-      w.close();
-      w.get(r);
-      slots.set(first);
-      slots.markOrdinaryVector(format.type, first);
-      slots.markOrdinaryVector(format.type, second);
+      const [a, b] = [copyOf(c, 0), copyOf(c, 1)];
+      const after = testedBefore(c, lanes, operation, a, b);
+      a();
+      b();
+      c.w.op(vectorOperations[type][operation]);
+      c.slots.set(c.constant(0));
+      after();
     },
   };
 }
 
 export const floatLowerings: Readonly<Record<string, SimdLowering>> = {
-  addsd: scalar(double, 'f64.add', 'always', exactSum(false)),
-  subsd: scalar(double, 'f64.sub', 'always', exactSum(true)),
-  mulsd: scalar(double, 'f64.mul', [0, 1], exactProduct),
-  divsd: scalar(double, 'f64.div', [0], exactQuotient),
-  addss: scalar(single, 'f32.add', 'always', exactSum(false)),
-  subss: scalar(single, 'f32.sub', 'always', exactSum(true)),
-  mulss: scalar(single, 'f32.mul', [0, 1], exactProduct),
-  divss: scalar(single, 'f32.div', [0], exactQuotient),
-  sqrtsd: squareRoot(double, 'f64.sqrt', 'f64.gt'),
-  sqrtss: squareRoot(single, 'f32.sqrt', 'f32.gt'),
+  addsd: scalar(double, 'add'),
+  subsd: scalar(double, 'sub'),
+  mulsd: scalar(double, 'mul'),
+  divsd: scalar(double, 'div'),
+  addss: scalar(single, 'add'),
+  subss: scalar(single, 'sub'),
+  mulss: scalar(single, 'mul'),
+  divss: scalar(single, 'div'),
+  sqrtsd: squareRoot(double),
+  sqrtss: squareRoot(single),
   minsd: extreme(double, 'f64.lt'),
   maxsd: extreme(double, 'f64.gt'),
   minss: extreme(single, 'f32.lt'),
@@ -649,13 +500,12 @@ export const floatLowerings: Readonly<Record<string, SimdLowering>> = {
   },
   cvtss2sd: {
     constants: 2,
+    leaves: 'later',
+    tests: 'f32',
     emit: (c) => {
+      const lanes = tested(single);
+      if (!c.slots.isOrdinary('f32', c.constant(1))) c.checks.ordinary(lanes, pushSlot(c, 1));
       const x = loadLane(c, single, 1);
-      cases(
-        c,
-        () => unusualUnlessOrdinary(c, single, 1, x),
-        () => pushOrdinary(c, single, x),
-      );
       c.slots.setLane('f64', c.constant(0), () => {
         c.w.get(x);
         c.w.op('f64.promote_f32');
@@ -665,6 +515,7 @@ export const floatLowerings: Readonly<Record<string, SimdLowering>> = {
   },
   cvtsd2ss: {
     constants: 2,
+    leaves: 'now',
     emit: (c) => {
       const { w } = c;
       const x = loadLane(c, double, 1);
@@ -694,12 +545,12 @@ export const floatLowerings: Readonly<Record<string, SimdLowering>> = {
       markOrdinary(c, single, 0);
     },
   },
-  addpd: packed(packedDouble, 'add'),
-  subpd: packed(packedDouble, 'sub'),
-  mulpd: packed(packedDouble, 'mul'),
-  divpd: packed(packedDouble, 'div'),
-  addps: packed(packedSingle, 'add'),
-  subps: packed(packedSingle, 'sub'),
-  mulps: packed(packedSingle, 'mul'),
-  divps: packed(packedSingle, 'div'),
+  addpd: packed('f64', 'add'),
+  subpd: packed('f64', 'sub'),
+  mulpd: packed('f64', 'mul'),
+  divpd: packed('f64', 'div'),
+  addps: packed('f32', 'add'),
+  subps: packed('f32', 'sub'),
+  mulps: packed('f32', 'mul'),
+  divps: packed('f32', 'div'),
 };

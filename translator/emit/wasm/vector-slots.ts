@@ -25,20 +25,35 @@ const LANES = {
   i8: { bytes: 1, extract: 'i8x16.extract_lane_u', replace: 'i8x16.replace_lane' },
 } as const;
 
-/** MXCSR: all exceptions masked, rounding to nearest, and PE set: an inexact result changes nothing. */
-const QUIET_BITS = 0x7fa0;
-const QUIET = 0x1fa0;
+/** MXCSR: all exceptions masked, rounding to nearest; and PE set: an inexact result changes nothing. */
+const MODE_BITS = 0x7f80;
+const PLAIN = 0x1f80;
+const INEXACT = 0x20;
+
+/**
+ * A number that is zero or of a magnitude from 2^-n to 2^n, where n is `factors` times that of what came into a group of instructions
+ * (`float-checks.ts`), and `bits`.
+ */
+export interface Bound {
+  readonly group: number;
+  readonly factors: number;
+  readonly bits: number;
+}
 
 export class VectorSlots {
   private readonly locals = new Map<number, number>();
   private readonly used: readonly number[];
   private readonly changed: readonly number[];
-  /** 1 while MXCSR is quiet. -1: nothing of the region asks. */
+  /** 1 while MXCSR is plain with PE set, and while it is plain. -1: nothing asks. */
   readonly quiet: number;
+  readonly plain: number;
+  /** Told before the local of an XMM register changes, and when a slot gets another value. */
+  onChange: ((local: number) => void) | undefined;
+  onOverwrite: ((slot: number) => void) | undefined;
   /** Scratch slots whose local holds what was put there last. */
   private readonly current = new Set<number>();
   /** Low halves (as doubles or floats) that are known to be neither denormal nor a NaN: offset and type. */
-  private ordinary = new Set<string>();
+  private readonly ordinary = new Map<string, Bound | undefined>();
   /** i32 locals with the low word of a scratch slot. */
   private readonly words = new Map<number, number>();
 
@@ -46,6 +61,8 @@ export class VectorSlots {
     private readonly w: FunctionWriter,
     graph: RegionGraph,
     private readonly isInline: (call: Extract<Statement, { kind: 'call' }>) => boolean,
+    /** Inexact results are expected to have been flagged before. */
+    expectsInexact: boolean,
   ) {
     const used = new Set<number>();
     const changed = new Set<number>();
@@ -62,6 +79,7 @@ export class VectorSlots {
     this.used = [...new Set([...used, ...changed])];
     for (const slot of this.used) this.locals.set(slot, w.local('v128'));
     this.quiet = computes ? w.local('i32') : -1;
+    this.plain = computes && !expectsInexact ? w.local('i32') : -1;
   }
 
   /** May the byte at a state offset be in a local: does it belong to an XMM register or a scratch slot? */
@@ -81,7 +99,7 @@ export class VectorSlots {
   startInstruction(): void {
     this.current.clear();
     this.words.clear();
-    for (const known of this.ordinary) if (isScratch(Number(known.slice(3)))) this.ordinary.delete(known);
+    for (const known of this.ordinary.keys()) if (isScratch(Number(known.slice(3)))) this.ordinary.delete(known);
   }
 
   // With the CPU state ----------------------------------------------------------------------------------------------------
@@ -99,15 +117,19 @@ export class VectorSlots {
   }
   /** MXCSR may have changed. */
   observe(): void {
-    const { w, quiet } = this;
-    if (quiet < 0) return;
-    w.state();
-    w.memory('i32.load', State.mxcsr);
-    w.i32(QUIET_BITS);
-    w.op('i32.and');
-    w.i32(QUIET);
-    w.op('i32.eq');
-    w.set(quiet);
+    const compare = (local: number, bits: number, expected: number): void => {
+      if (local < 0) return;
+      const { w } = this;
+      w.state();
+      w.memory('i32.load', State.mxcsr);
+      w.i32(bits);
+      w.op('i32.and');
+      w.i32(expected);
+      w.op('i32.eq');
+      w.set(local);
+    };
+    compare(this.quiet, MODE_BITS | INEXACT, PLAIN | INEXACT);
+    compare(this.plain, MODE_BITS, PLAIN);
   }
   /** Before the region is left and before what may read the registers. */
   store(): void {
@@ -148,7 +170,9 @@ export class VectorSlots {
   /** Takes a v128 from the stack; not for slots that are neither XMM registers nor scratch. */
   set(offset: number): void {
     this.forget(offset);
-    this.w.set(this.localOf(offset));
+    const local = this.localOf(offset);
+    if (isXmm(offset)) this.onChange?.(local);
+    this.w.set(local);
   }
   private localOf(offset: number): number {
     const slot = slotOf(offset);
@@ -159,6 +183,7 @@ export class VectorSlots {
   }
   private forget(offset: number): void {
     const slot = slotOf(offset);
+    this.onOverwrite?.(slot);
     this.words.delete(slot);
     for (const type of ['f64', 'f32']) {
       for (let at = 0; at < VECTOR; at += 4) this.ordinary.delete(`${type}${slot + at}`);
@@ -189,6 +214,7 @@ export class VectorSlots {
     const { bytes, replace } = LANES[type];
     const slot = slotOf(offset);
     const local = this.localOf(offset);
+    if (isXmm(offset)) this.onChange?.(local);
     w.get(local);
     push();
     w.lane(replace, (offset - slot) / bytes);
@@ -206,8 +232,11 @@ export class VectorSlots {
   isOrdinary(type: 'f64' | 'f32', offset: number): boolean {
     return this.ordinary.has(`${type}${offset}`);
   }
-  markOrdinary(type: 'f64' | 'f32', offset: number): void {
-    this.ordinary.add(`${type}${offset}`);
+  markOrdinary(type: 'f64' | 'f32', offset: number, bound?: Bound): void {
+    this.ordinary.set(`${type}${offset}`, bound);
+  }
+  boundOf(type: 'f64' | 'f32', offset: number): Bound | undefined {
+    return this.ordinary.get(`${type}${offset}`);
   }
   isOrdinaryVector(type: 'f64' | 'f32', offset: number): boolean {
     for (let at = 0; at < VECTOR; at += LANES[type].bytes) if (!this.isOrdinary(type, offset + at)) return false;
@@ -219,7 +248,8 @@ export class VectorSlots {
   /** What is known of one slot holds for another that it was copied to. */
   copyKnown(from: number, to: number): void {
     for (const type of ['f64', 'f32'] as const) {
-      for (let at = 0; at < VECTOR; at += 4) if (this.isOrdinary(type, from + at)) this.markOrdinary(type, to + at);
+      for (let at = 0; at < VECTOR; at += 4)
+        if (this.isOrdinary(type, from + at)) this.markOrdinary(type, to + at, this.boundOf(type, from + at));
     }
   }
 
