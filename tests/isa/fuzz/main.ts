@@ -1,13 +1,13 @@
 /**
- * `npm run fuzz:isa -- [--cases N] [--seed S] [--engines interpret,block,region:js,region:wasm] [--only REGEXP] [--length L] [--coverage
- * FILE] [--keep]`: instructions in random states against the live processor. Most of the executions go through every declared form with
+ * `npm run fuzz:isa -- [--cases N] [--seed S] [--engines interpret,block,region:js,region:wasm,region:lazy] [--only REGEXP] [--length L]
+ * [--coverage FILE] [--keep]`: instructions in random states against the live processor. Most of the executions go through every declared form with
  * every way of addressing, one after the other; the rest are random sequences and random bytes. What differs is made as simple
  * as it can be and printed; `--keep` adds it to the regression cases. `--only`: just declarations whose key matches; with `--length` just sequences of at most
  * L instructions, mostly of those. `npm run fuzz:decoder -- [--cases N] [--seed S]`: see decoder.ts.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { TESTED_ENGINES, type TestedEngine } from '../execute.js';
+import { FUZZED_ENGINES, isTestedEngine, type TestedEngine } from '../execute.js';
 import { Random } from '../random.js';
 import { addRegressions } from '../regressions.js';
 import { declarationKey } from '../variants.js';
@@ -37,12 +37,15 @@ const SHOWN = 25;
 const LEAST = 200;
 
 /** Names as `bridge86 bench` has them. */
-const ENGINE_NAMES: Readonly<Record<string, TestedEngine>> = { 'region:js': 'region', 'region:wasm': 'wasm' };
+const ENGINE_NAMES: Readonly<Record<string, TestedEngine>> = {
+  'region:js': 'region',
+  'region:wasm': 'wasm',
+  'region:lazy': 'lazy',
+};
 
 function enginesOf(names: string): TestedEngine[] | undefined {
   const engines = names.split(',').map((name) => ENGINE_NAMES[name] ?? name);
-  const known = (name: string): name is TestedEngine => (TESTED_ENGINES as readonly string[]).includes(name);
-  return engines.every(known) ? engines : undefined;
+  return engines.every(isTestedEngine) ? engines : undefined;
 }
 
 interface Settings {
@@ -122,7 +125,7 @@ function main(): void {
     options: {
       cases: { type: 'string', default: '20000' },
       seed: { type: 'string' },
-      engines: { type: 'string', default: TESTED_ENGINES.join(',') },
+      engines: { type: 'string', default: FUZZED_ENGINES.join(',') },
       only: { type: 'string', default: '' },
       length: { type: 'string', default: '0' },
       coverage: { type: 'string' },
@@ -136,7 +139,7 @@ function main(): void {
   };
   const engines = enginesOf(values.engines);
   if (!engines) {
-    fail(`the engines are interpret, block, region:js and region:wasm, not '${values.engines}'`);
+    fail(`the engines are interpret, block, region:js, region:wasm and region:lazy, not '${values.engines}'`);
     return;
   }
   const seed = values.seed === undefined ? Date.now() & 0xffffff : Number(values.seed);
