@@ -21,10 +21,10 @@ export interface HostThreadStart {
 /** How the whole process is to end; the values of `Control.end`. */
 const End = { none: 0, exit: 1, signal: 2 } as const;
 
-/** A Worker that has not reported after this long will not. */
-const START_SECONDS = 20;
+/** A Worker that has not reported after this long will not: on a machine with much else to do it takes tens of seconds. */
+const START_SECONDS = 180;
 /** A leader that does not end the process for this long is stuck. */
-const END_SECONDS = 3;
+const END_SECONDS = 30;
 
 export class Threads {
   readonly table: ThreadTable;
