@@ -21,6 +21,7 @@ export {
   type SystemCallEndListener,
   type SystemCallListener,
 } from './control/guest-control.js';
+export { MachineWorker, type AsyncCallback, type AsyncHook, type AsyncListener } from './machine-worker.js';
 export { Process, type ProcessEnd, type ProcessOptions } from './process.js';
 export type { Callback, CallbackOptions } from './callbacks.js';
 export type { FunctionOptions, GuestFunction, PrototypedFunction, ValueType } from './functions.js';

@@ -161,7 +161,7 @@ export class Machine {
   #tracker: SnapshotTracker | undefined;
   #timer: WakeupTimer | undefined;
   #disposed = false;
-  /** Where gdb is there: whether it wants the run to end. */
+  /** Where gdb or another thread is there: whether it wants the run to end. */
   #isInterrupted: (() => boolean) | undefined;
 
   constructor(options: MachineOptions = {}) {
@@ -378,6 +378,7 @@ export class Machine {
     if (from !== undefined) s[EIP] = from;
     if (signal?.aborted) return { reason: 'abort' };
     s[PENDING] = 0;
+    if (this.#isInterrupted?.()) return { reason: 'stop' };
     observation.begin(s[EIP]!);
     const deadline = timeout === undefined ? Infinity : performance.now() + timeout;
     if (until !== undefined) observation.addStop(until);
@@ -566,6 +567,15 @@ export class Machine {
       this.#isInterrupted = undefined;
       this.#calls.running = false;
     }
+  }
+
+  /**
+   * For another thread that wants to end runs: `isInterrupted` is looked at when the word is not zero.
+   * @internal
+   */
+  interruptible(isInterrupted: () => boolean): { memory: WebAssembly.Memory; index: number } {
+    this.#isInterrupted = isInterrupted;
+    return { memory: this.#memory.wasmMemory, index: (this.#cpu.address + State.pending) >>> 2 };
   }
 
   // ---- the end -----------------------------------------------------------------------------------------------------
