@@ -126,7 +126,10 @@ export class ProcessController implements Supervisor {
   }
 
   noticeInterrupt(systemCall?: number): boolean {
-    if (this.hasLeft || !(this.attention || this.paused || this.stream.isReadable)) return false;
+    if (this.hasLeft) return false;
+    // What has not begun is begun again, whatever the reason.
+    if (systemCall !== undefined && !this.process.signals.lastCallBegan) this.begunAgain = systemCall;
+    if (!(this.attention || this.paused || this.stream.isReadable)) return false;
     this.attention = true;
     // The embedder has been told of it.
     if (systemCall !== undefined) this.begunAgain = systemCall;
