@@ -63,6 +63,8 @@ export class MachineWorker {
   private constructor(options: MachineOptions) {
     this.#worker = new Worker(new URL('./machine-worker-thread.js', import.meta.url), {
       workerData: { options, control: this.#control },
+      // Those of this process may be of no sense there: `--input-type`.
+      execArgv: [],
       resourceLimits: { stackSizeMb: STACK_MEGABYTES },
     });
     this.#worker.on('message', (message: FromWorker) => this.#receive(message));
