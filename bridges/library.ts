@@ -103,6 +103,8 @@ export interface BridgedLibrary {
   readonly strangers?: ReadonlyMap<string, ReadonlySet<string> | 'undeclared'>;
   /** Why a function of a library of the guest's is to be left alone; undefined where it is not. */
   readonly unsuited?: (name: string, file: SharedLibrary) => string | undefined;
+  /** Functions without a bridge that meet no handles: no strangers to anyone. */
+  readonly harmless?: RegExp;
 }
 
 export interface LibraryDeclaration {
@@ -127,6 +129,7 @@ export interface LibraryDeclaration {
   readonly selectiveOnly?: true;
   /** By family: see `BridgedLibrary`; `undeclared`: all that have no prototype here. */
   readonly strangers?: Readonly<Record<string, readonly string[] | 'undeclared'>>;
+  readonly harmless?: RegExp;
 }
 
 export function declareLibrary(declaration: LibraryDeclaration): BridgedLibrary {
@@ -167,6 +170,7 @@ export function declareLibrary(declaration: LibraryDeclaration): BridgedLibrary 
     ...(preferred ? { preferred: new Set(preferred) } : {}),
     ...(declaration.selectiveOnly ? { selectiveOnly: true } : {}),
     ...(declaration.unsuited ? { unsuited: declaration.unsuited } : {}),
+    ...(declaration.harmless ? { harmless: declaration.harmless } : {}),
     ...(declaration.strangers
       ? {
           strangers: new Map(

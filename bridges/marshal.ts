@@ -246,11 +246,12 @@ class Marshalling {
     return `(${cell} === 0 ? 0 : view.getUint32(${cell} >>> 0, true))`;
   }
 
-  private kept({ name, structure, mode, source }: Parameter & { kind: 'kept' }): void {
+  private kept({ name, structure, mode, source, nonNull }: Parameter & { kind: 'kept' }): void {
     const { checks, after, args } = this;
+    if (nonNull) checks.push(`if (${name} === 0) return fault(0, false);`);
     const buffers = mode === 'inout';
     // Entries are made last: nothing may refuse the call then.
-    const lines = mode === 'keep' || buffers ? checks : this.makes;
+    const lines = mode === 'keep' || mode === 'live' || buffers ? checks : this.makes;
     const refuse =
       this.bytes > 0 && lines !== checks ? '{ scratch.top = frame; return undefined; }' : 'return undefined;';
     lines.push(

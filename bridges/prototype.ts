@@ -16,6 +16,7 @@
  *   in|out|inout STRUCT* p         a structure (`structure.ts`), converted and its buffers checked
  *   new|renew|keep|inout STRUCT* p a structure that the host keeps a copy of: made (renew: or used again); only numbers
  *                                  converted (keep), or buffers, too
+ *   live STRUCT* p                 as keep, where the function does not look whether it is one; `live inout`: nor for NULL
  *   copy(q) STRUCT* p              made as a copy of q
  *   attach(q) in|inout STRUCT* p   a structure that belongs to q from now on
  *   sizeof(STRUCT) int n           its size, on each side its own
@@ -54,7 +55,7 @@ export const SCALARS: Readonly<Record<string, Scalar>> = {
 export type Factor = number | { readonly parameter: string } | { readonly cell: string };
 
 /** How a structure that the host keeps is passed: see above. */
-export type KeptMode = 'new' | 'renew' | 'keep' | 'inout' | 'copy';
+export type KeptMode = 'new' | 'renew' | 'keep' | 'live' | 'inout' | 'copy';
 
 export type Parameter = { readonly name: string } & (
   | { readonly kind: 'scalar'; readonly type: Scalar }
@@ -70,7 +71,14 @@ export type Parameter = { readonly name: string } & (
   | { readonly kind: 'cell'; readonly direction: Direction; readonly type: Scalar; readonly nullable: boolean }
   | { readonly kind: 'pointer' }
   | { readonly kind: 'structure'; readonly structure: string; readonly direction: Direction }
-  | { readonly kind: 'kept'; readonly structure: string; readonly mode: KeptMode; readonly source: string | undefined }
+  | {
+      readonly kind: 'kept';
+      readonly structure: string;
+      readonly mode: KeptMode;
+      readonly source: string | undefined;
+      /** The function does not look for NULL. */
+      readonly nonNull: boolean;
+    }
   | {
       readonly kind: 'attached';
       readonly structure: string;
@@ -107,7 +115,7 @@ export function isScalar(result: Result): result is Scalar {
 export type StructureKinds = ReadonlyMap<string, { readonly isKept: boolean }>;
 
 const PARAMETER =
-  /^(?:(?<word>in|out|inout|new|renew|keep|copy|attach|closes|sizeof)(?:\((?<inner>[^)]*)\))?(?<nullable>\?)?\s+)?(?:(?<second>in|inout)\s+)?(?:(?<class>handle|callback)(?<orNull>\?)?\s+)?(?<type>\w+)\s*(?<star>\*)?\s*\b(?<name>\w+)$/;
+  /^(?:(?<word>in|out|inout|new|renew|keep|live|copy|attach|closes|sizeof)(?:\((?<inner>[^)]*)\))?(?<nullable>\?)?\s+)?(?:(?<second>in|inout)\s+)?(?:(?<class>handle|callback)(?<orNull>\?)?\s+)?(?<type>\w+)\s*(?<star>\*)?\s*\b(?<name>\w+)$/;
 
 const RESULT = /^(?:(?<known>known\s+)?handle\s+(?<handle>\w+)|cstring\s+of\s+(?<of>\w+)|(?<type>\w+))$/;
 
@@ -160,7 +168,7 @@ interface ParameterGroups {
   readonly name: string;
 }
 
-const KEPT_MODES: ReadonlySet<string> = new Set(['new', 'renew', 'keep', 'inout', 'copy']);
+const KEPT_MODES: ReadonlySet<string> = new Set(['new', 'renew', 'keep', 'live', 'inout', 'copy']);
 
 function parseParameter(part: string, structures: StructureKinds, fail: Fail): Parameter {
   const found = PARAMETER.exec(part)?.groups as ParameterGroups | undefined;
@@ -206,7 +214,9 @@ function parseParameter(part: string, structures: StructureKinds, fail: Fail): P
   if (structure && star !== undefined) {
     if (!structure.isKept) return { name, kind: 'structure', structure: type, direction: direction() };
     if (!KEPT_MODES.has(word ?? '')) fail(`${name}: how is a ${type} that is kept passed?`);
-    return { name, kind: 'kept', structure: type, mode: word as KeptMode, source: word === 'copy' ? inner : undefined };
+    const nonNull = word === 'live';
+    const mode = nonNull && found.second === 'inout' ? 'inout' : (word as KeptMode);
+    return { name, kind: 'kept', structure: type, mode, source: word === 'copy' ? inner : undefined, nonNull };
   }
   const scalar = SCALARS[type] ?? fail(`unknown type ${type}`);
   if (star === undefined) return { name, kind: 'scalar', type: scalar };

@@ -12,7 +12,7 @@ export type Selection = ReadonlyMap<BridgedLibrary, ReadonlySet<BridgedFunction>
 export class SelectionError extends Error {}
 
 /** Libraries that `all` stands for: what a whole library replaces pays there. */
-const ALL = ['libm', 'libz'];
+const ALL = ['libm', 'libz', 'libbz2', 'liblzma', 'libzstd', 'libcrypto'];
 
 export function selectBridges(wanted: readonly string[], symbols: readonly string[]): Selection {
   const selection = new Map<BridgedLibrary, Set<BridgedFunction>>();

@@ -84,7 +84,7 @@ export class StructureMarshal {
    */
   find(address: number, mode: KeptMode, func: string): Entry {
     const { context, guestSize } = this;
-    if (address === 0) return Found.null;
+    if (address === 0 && mode !== 'live') return Found.null;
     if (!context.writable(address, guestSize)) {
       context.fault(address, true);
       return Found.refused;
@@ -95,6 +95,10 @@ export class StructureMarshal {
       const entry = handles.find(this.declaration.name, value);
       if (entry >= 0 && handles.guest(entry) === address >>> 0) return entry;
       if (entry < 0 && value !== 0 && context.decline(func)) return Found.refused;
+      if (mode === 'live') {
+        context.fault(value, false);
+        return Found.refused;
+      }
       if (mode !== 'renew') return Found.blank;
     }
     return this.create(address, func);
@@ -152,11 +156,6 @@ export class StructureMarshal {
   /** The guest's copy of a structure is one of all its bytes. */
   copyGuest(address: number, source: number): void {
     this.context.memory.u8.copyWithin(address >>> 0, source >>> 0, (source >>> 0) + this.guestSize);
-  }
-
-  /** Drops an entry whose call is not made after all. */
-  drop(entry: Entry, mode: KeptMode): void {
-    if (entry >= 0 && mode !== 'keep' && mode !== 'inout') this.delete(entry);
   }
 
   private delete(entry: Entry): void {
