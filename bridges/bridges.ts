@@ -180,7 +180,7 @@ export class Bridges implements EngineBridges {
       index: this.nextIndex++,
       parameters: prototype.parameters.map(guestTypeOf),
       result: resultTypeOf(prototype),
-      canFault: func.implementation !== undefined || canFault(prototype),
+      canFault: canFault(prototype),
       ...(func.callsGuest || callsGuest(prototype) ? { callsGuest: true } : {}),
     };
     const implementation = func.implementation
@@ -202,7 +202,7 @@ export class Bridges implements EngineBridges {
     const file = this.libraryOf(fd);
     if (!file) return;
     for (const name of file.imports) this.imports.add(name);
-    const found = file.soname === undefined ? undefined : this.sonames.get(file.soname);
+    const found = this.sonames.get(file.soname ?? '');
     // Of functions that work on the guest library's structures, older versions have other ones.
     const addresses = (name: string, declines = false): [address: number, type: number][] =>
       file.symbols.flatMap((symbol) => {
@@ -259,7 +259,7 @@ export class Bridges implements EngineBridges {
           this.publish(address + 1, library, func);
         } else continue;
         this.originals.replaced(library, name);
-        bound.places.push(`${name} of ${file.soname!} at 0x${address.toString(16)}`);
+        bound.places.push(`${name} of ${library.soname} at 0x${address.toString(16)}`);
       }
     }
     for (const [family] of library.strangers ?? []) {

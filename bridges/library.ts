@@ -112,7 +112,7 @@ export interface LibraryDeclaration {
   readonly soname: string;
   readonly alsoIn?: readonly string[];
   readonly hostNames?: readonly string[];
-  readonly description: string;
+  readonly description?: string;
   readonly headers?: readonly string[];
   readonly structures?: readonly string[];
   readonly callbacks?: readonly string[];
@@ -130,6 +130,8 @@ export interface LibraryDeclaration {
   /** By family: see `BridgedLibrary`; `undeclared`: all that have no prototype here. */
   readonly strangers?: Readonly<Record<string, readonly string[] | 'undeclared'>>;
   readonly harmless?: RegExp;
+  /** What is written calls guest code. */
+  readonly callsGuest?: true;
 }
 
 export function declareLibrary(declaration: LibraryDeclaration): BridgedLibrary {
@@ -151,14 +153,20 @@ export function declareLibrary(declaration: LibraryDeclaration): BridgedLibrary 
   );
   const make = (text: string, implementation: BridgedFunction['implementation'], declines = false): BridgedFunction => {
     const prototype = parsePrototype(text, kinds);
-    return { prototype, implementation, family: familyOf(prototype.name), declines };
+    return {
+      prototype,
+      implementation,
+      family: familyOf(prototype.name),
+      declines,
+      ...(implementation && declaration.callsGuest ? { callsGuest: true } : {}),
+    };
   };
   return {
     name: declaration.name,
     soname: declaration.soname,
     alsoIn: declaration.alsoIn ?? [],
     hostNames: declaration.hostNames ?? [],
-    description: declaration.description,
+    description: declaration.description ?? '',
     functions: [
       ...direct.map((text) => make(text, undefined)),
       ...Object.entries(written).map(([text, implementation]) => make(text, implementation)),

@@ -14,7 +14,12 @@ export class SelectionError extends Error {}
 /** Libraries that `all` stands for: what a whole library replaces pays there. */
 const ALL = ['libm', 'libz', 'libbz2', 'liblzma', 'libzstd', 'libcrypto'];
 
-export function selectBridges(wanted: readonly string[], symbols: readonly string[]): Selection {
+/** @param own libraries that are bridged whole besides */
+export function selectBridges(
+  wanted: readonly string[],
+  symbols: readonly string[],
+  own: readonly BridgedLibrary[] = [],
+): Selection {
   const selection = new Map<BridgedLibrary, Set<BridgedFunction>>();
   const setOf = (library: BridgedLibrary): Set<BridgedFunction> => {
     let set = selection.get(library);
@@ -33,6 +38,7 @@ export function selectBridges(wanted: readonly string[], symbols: readonly strin
     else choose(libraryNamed(name));
   }
   for (const text of symbols) chooseSymbols(text, setOf);
+  for (const library of own) choose(library);
   return selection;
 }
 

@@ -5,7 +5,7 @@
  *   struct z_stream kept in state {
  *     in(avail_in) bytes next_in; uint avail_in; ulong total_in; ... cstring msg; pointer state; ... }
  *
- * Fields: the scalar types of prototypes, also as arrays (`uint h[8]`), uchar and ushort, and for pointers
+ * `as NAME`: headers call it otherwise. Fields: the scalar types of prototypes, also as arrays (`uint h[8]`), uchar and ushort, and for pointers
  *   in|out|inout(LENGTH) bytes p   a buffer of LENGTH bytes: products of numbers and fields
  *   in cstring s                   the guest's string
  *   cstring s                      a constant of the host library's, copied to the guest
@@ -25,6 +25,8 @@ export interface BufferField {
 
 export interface BridgedStructure {
   readonly name: string;
+  /** As headers call it. */
+  readonly headerName: string;
   readonly text: string;
   readonly layout: Structure;
   readonly keptIn: string | undefined;
@@ -57,9 +59,15 @@ const FIELD =
 
 /** @throws Error where the text is no structure: a defect of a declaration, found by the tests */
 export function parseStructure(text: string): BridgedStructure {
-  const match = /^\s*struct\s+(\w+)\s*(?:kept\s+in\s+(\w+)\s*)?\{(.*)\}\s*$/s.exec(text);
+  const match = /^\s*struct\s+(\w+)\s*(?:as\s+(\w+)\s*)?(?:kept\s+in\s+(\w+)\s*)?\{(.*)\}\s*$/s.exec(text);
   if (!match) throw new Error(`no structure: '${text}'`);
-  const [, name, keptIn, body] = match as unknown as [string, string, string | undefined, string];
+  const [, name, headerName = name, keptIn, body] = match as unknown as [
+    string,
+    string,
+    string | undefined,
+    string | undefined,
+    string,
+  ];
   const fields: FieldDeclaration[] = [];
   const buffers: BufferField[] = [];
   const constants: string[] = [];
@@ -96,6 +104,7 @@ export function parseStructure(text: string): BridgedStructure {
   }
   return {
     name,
+    headerName,
     text: text.replace(/\s+/g, ' ').trim(),
     layout: new Structure(fields),
     keptIn,

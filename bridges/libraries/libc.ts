@@ -132,6 +132,7 @@ export const libc = (): BridgedLibrary =>
     hostNames: ['libc.so.6'],
     selectiveOnly: true,
     description: 'Memory and strings, as operations on typed arrays.',
+    headers: ['string.h'],
     written: {
       'pointer memcpy(pointer dest, pointer src, size_t n)': move(false),
       'pointer memmove(pointer dest, pointer src, size_t n)': move(false),

@@ -22,7 +22,15 @@ const DIGESTS: Readonly<Record<string, Digest>> = {
 };
 
 function update(name: string, { size, block, count }: Digest) {
-  return ({ memory, hostBase, native, readable, writable, fault, decline }: BridgeContext): BridgeFunction | undefined => {
+  return ({
+    memory,
+    hostBase,
+    native,
+    readable,
+    writable,
+    fault,
+    decline,
+  }: BridgeContext): BridgeFunction | undefined => {
     const host = native?.func(name, 'int', ['uint64_t', 'uint64_t', 'uint64_t']);
     if (!host) return undefined;
     const { view } = memory;

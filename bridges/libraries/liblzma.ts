@@ -118,10 +118,7 @@ function threadedCoder(name: string) {
       try {
         const arrayAt = frame + ((options.hostSize + 15) & -16);
         if (!options.toHost(mt!, scratch.view, frame, true)) return undefined;
-        const filters = memory.view.getUint32(
-          (mt! >>> 0) + options.declaration.layout.offset('i386', 'filters'),
-          true,
-        );
+        const filters = memory.view.getUint32((mt! >>> 0) + options.declaration.layout.offset('i386', 'filters'), true);
         if (filters !== 0) {
           const made = filtersToHost(context, filters, arrayAt);
           if (made === 'fault') return undefined;

@@ -67,6 +67,7 @@ export const libm = (): BridgedLibrary =>
     soname: 'libm.so.6',
     hostNames: ['libm.so.6'],
     description: 'Mathematics. Only functions whose results are the same bit for bit, unless others are named.',
+    headers: ['math.h'],
     direct: [...EXACT, ...ROUNDED_OTHERWISE, ...EXTENDED],
     preferred: EXACT.map((text) => /(\w+)\(/.exec(text)![1]!),
   });

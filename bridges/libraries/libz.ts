@@ -7,7 +7,7 @@ import { type BridgedLibrary, declareLibrary } from '../library.js';
 
 /** `gz_header`, written by deflate or filled by inflate. */
 const gzHeader = (name: string, extra: string, text: string, comment: string): string =>
-  `struct ${name} { int text; ulong time; int xflags; int os; ${extra} bytes extra; uint extra_len; uint extra_max;
+  `struct ${name} as gz_header { int text; ulong time; int xflags; int os; ${extra} bytes extra; uint extra_len; uint extra_max;
     ${text} name; uint name_max; ${comment} comment; uint comm_max; int hcrc; int done; }`;
 
 const DEFLATE = [

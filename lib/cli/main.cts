@@ -144,12 +144,13 @@ async function runThread(): Promise<void> {
   const { workerData } = nodeModule.createRequire(FILE)('node:worker_threads') as typeof WorkerThreads;
   const bundle = loadBundle();
   const run = bundle?.exports ?? (await import('./run-main.js'));
-  run.runThread(workerData as RunMain.ThreadData);
+  await run.runThread(workerData as RunMain.ThreadData, contextOf(undefined));
 }
 
 function contextOf(bundle: Bundle | undefined): Parameters<typeof RunMain.runMain>[1] {
   const { version, saveCompiledCode } = bundle ?? {};
   return {
+    importModule: (url) => import(url) as Promise<unknown>,
     ...(version === undefined ? {} : { version }),
     ...(saveCompiledCode === undefined ? {} : { atEnd: saveCompiledCode }),
   };
@@ -161,7 +162,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (isWarming || (first !== undefined && !YARGS_COMMANDS.has(first) && !YARGS_OPTIONS.has(first))) {
     const bundle = loadBundle();
     const { runMain } = bundle?.exports ?? (await import('./run-main.js'));
-    if (runMain(args, contextOf(bundle)) !== 'help') return;
+    if ((await runMain(args, contextOf(bundle))) !== 'help') return;
     args = ['run', '--help'];
   }
   await (await import('./yargs-main.js')).main(args);

@@ -1,16 +1,20 @@
 /** `bridge86 run` from its arguments to its end. The build makes one file of this and all that it imports. */
-import { run, type RunContext } from './commands/run.js';
-export { runThread } from './commands/run.js';
+import { loadBridgeModules } from './bridge-modules.js';
+import { run, type RunContext, runThread as runThreadWith } from './commands/run.js';
 export type { ThreadData } from './worker.js';
 import { report } from './failure.js';
 import { rawArguments } from './raw-arguments.js';
 import { HelpRequest, parseRunArguments } from './run-options.js';
+import type { ThreadData } from './worker.js';
 
 /**
  * @param args the emulator's arguments as Node decoded them
  * @returns only where there is nothing to run: 'help' when help is asked for, else with `process.exitCode` set
  */
-export function runMain(args: readonly string[], context: RunContext = {}): 'help' | 'failed' {
+export function runMain(
+  args: readonly string[],
+  context: RunContext = {},
+): 'help' | 'failed' | Promise<'help' | 'failed'> {
   try {
     const raw = rawArguments(args.length);
     if (args[0] === 'cache') {
@@ -18,10 +22,27 @@ export function runMain(args: readonly string[], context: RunContext = {}): 'hel
       const options = parseRunArguments(['--engine', 'region', '--backend', 'auto', ...raw.slice(2)]);
       return run(options, { ...context, keepingMilliseconds: Infinity });
     }
-    return run(parseRunArguments(args[0] === 'run' ? raw.slice(1) : raw), context);
+    const options = parseRunArguments(args[0] === 'run' ? raw.slice(1) : raw);
+    if (options.bridgeModules.length === 0) return run(options, context);
+    return loadBridgeModules(options.bridgeModules, context.importModule!).then(
+      (bridgeLibraries) => run(options, { ...context, bridgeLibraries }),
+      failed,
+    );
   } catch (error) {
     if (error instanceof HelpRequest) return 'help';
-    process.exitCode = report(error);
-    return 'failed';
+    return failed(error);
   }
+}
+
+function failed(error: unknown): 'failed' {
+  process.exitCode = report(error);
+  return 'failed';
+}
+
+/** A Worker of a run. */
+export async function runThread(data: ThreadData, context: RunContext = {}): Promise<void> {
+  const { bridgeModules } = data.options;
+  if (bridgeModules.length === 0) runThreadWith(data, context);
+  const bridgeLibraries = await loadBridgeModules(bridgeModules, context.importModule!);
+  runThreadWith(data, { ...context, bridgeLibraries });
 }

@@ -43,6 +43,7 @@ export const RUN_OPTIONS = {
   cpu: { describe: 'the processor that cpuid shows', choices: CPU_MODELS },
   bridge: { describe: "call the host's libraries instead of the guest's: libz,libm or all", type: 'string' },
   'bridge-symbol': { describe: 'bridge single functions: LIBRARY:FUNCTION,...', type: 'string' },
+  'bridge-module': { describe: 'bridges to functions of your own: a JavaScript module', type: 'string' },
   'bridge-stubs': { describe: 'take bridged libraries from DIR (bridge86 nativelib build)', type: 'string' },
   'no-bridge': { describe: 'bridge nothing, whatever BRIDGE86_BRIDGES says', type: 'boolean' },
   'bridge-report': { describe: 'print at the end what was bridged, what was not, and why', type: 'boolean' },
@@ -87,6 +88,7 @@ export interface RunOptions {
   /** --bridge, --bridge-symbol; `bridge` undefined: what BRIDGE86_BRIDGES says. */
   bridge: string[] | undefined;
   bridgeSymbols: string[];
+  bridgeModules: string[];
   bridgeStubs: string | undefined;
   bridgeReport: boolean;
   /** What is done with translations of other runs: used, and those of this run kept, too, or neither. */
@@ -145,6 +147,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     control: undefined,
     bridge: undefined,
     bridgeSymbols: [],
+    bridgeModules: [],
     bridgeStubs: undefined,
     bridgeReport: false,
     cache: 'use',
@@ -233,6 +236,9 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
     case 'bridge-symbol':
       options.bridgeSymbols.push(value);
       break;
+    case 'bridge-module':
+      options.bridgeModules.push(value);
+      break;
     case 'bridge-stubs':
       options.bridgeStubs = value;
       break;
@@ -240,6 +246,7 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
       options.bridgeStubs = undefined;
       options.bridge = [];
       options.bridgeSymbols = [];
+      options.bridgeModules = [];
       break;
     case 'bridge-report':
       options.bridgeReport = true;

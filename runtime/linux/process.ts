@@ -94,6 +94,18 @@ const KEEPING_MILLISECONDS = 100;
 const KEEPING_SHARE = 0.2;
 const GRND_NONE = 0;
 
+/** Where functions return to that are called for a host function. No guest can map anything there. */
+const RETURN_ADDRESS = 0xfffff000 | 0;
+/** Registers, flags and the reason of the last exit: a call gives them back as they were. */
+const SAVED_WORDS = (State.exit >> 2) + 1;
+/** Room that some code keeps below its stack pointer. */
+const RED_BYTES = 128;
+
+/** The guest's end while a host function was calling it. */
+class EndWithin {
+  constructor(readonly end: ProcessEnd) {}
+}
+
 export class LinuxProcess {
   readonly memory: GuestMemory;
   /** Host address of guest address 0. */
@@ -320,8 +332,47 @@ export class LinuxProcess {
 
   /** Runs until the guest's end. In the child of a guest's fork the same call returns that child's end. */
   run(): ProcessEnd {
+    this.engine.onSystemCall = this.systemCallWithin;
+    try {
+      return this.loop(false)!;
+    } catch (error) {
+      if (error instanceof EndWithin) return error.end;
+      throw error;
+    }
+  }
+
+  /**
+   * Runs the guest function at an address with 32-bit arguments, on the stack below `stack`, while a bridge's host function is
+   * called; gives eax. All that the guest may do then is done here, up to its end.
+   */
+  callFunction(address: number, args: readonly number[], stack: number): number {
+    const { cpu, memory } = this;
+    const s = cpu.i32;
+    const saved = s.slice(0, SAVED_WORDS);
+    const depth = s[State.callDepth >> 2]!;
+    const bytes = 4 * args.length;
+    // Arguments begin at a multiple of 16, as compilers expect.
+    const base = ((stack - RED_BYTES - bytes) & -16) >>> 0;
+    memory.checkWrite(base - 4, bytes + 4);
+    memory.view.setInt32(base - 4, RETURN_ADDRESS, true);
+    args.forEach((value, index) => memory.view.setInt32(base + 4 * index, value, true));
+    s[State.esp >> 2] = base - 4;
+    s[State.eip >> 2] = address;
+    s[State.df >> 2] = 1;
+    s[State.exit >> 2] = s[State.callDepth >> 2] = 0;
+    const end = this.loop(true);
+    // Host functions that are in the way are left for good.
+    if (end) throw new EndWithin(end);
+    if (s[State.esp >> 2] !== (base | 0)) throw new Error('a guest function returned to another call than its own');
+    const result = s[State.eax >> 2]!;
+    s.set(saved);
+    s[State.callDepth >> 2] = depth;
+    return result;
+  }
+
+  /** @param within ends when a function returns to `RETURN_ADDRESS`, too: without a result then */
+  private loop(within: boolean): ProcessEnd | undefined {
     const { cpu, signals, engine, threads } = this;
-    engine.onSystemCall = this.systemCallWithin;
     for (;;) {
       const event = this.debugger ? this.debugger.run() : engine.run();
       switch (event.kind) {
@@ -333,6 +384,9 @@ export class LinuxProcess {
           this.fastSystemCall();
           break;
         case 'trap':
+          if (within && cpu.i32[State.eip >> 2] === RETURN_ADDRESS && event.trap.address === RETURN_ADDRESS >>> 0) {
+            return undefined;
+          }
           this.raise(event.trap);
           break;
         case 'poll':

@@ -14,6 +14,51 @@ for i = 1, 20000 do s = s + math.floor(i / 3.7) * math.ceil(i / 2.1) + math.fmod
 print(string.format('%.17g %.17g', s, math.sin(s)))`;
 const AWK = `BEGIN { for (i = 0; i < 5000; i++) { s += i % 7.3; t = t int(i / 3) }; printf "%.17g %d %s\\n", s, length(t), substr(t, 900, 30) }`;
 
+const HASHES = `import bz2, hashlib, hmac, lzma
+data = b''.join(b'line %d %d\\n' % (i, i * i) for i in range(3000))
+for name in ('md5', 'sha1', 'sha224', 'sha256', 'sha384', 'sha512'): print(name, hashlib.new(name, data).hexdigest())
+print(hmac.new(b'key', data, 'sha256').hexdigest(), hashlib.pbkdf2_hmac('sha1', b'secret', b'salt', 50).hex())
+for name, pack, unpack in (('bz2', bz2.compress, bz2.decompress), ('lzma', lzma.compress, lzma.decompress)):
+    packed = pack(data)
+    print(name, len(packed), hashlib.md5(packed).hexdigest(), unpack(packed) == data)
+filters = [{'id': lzma.FILTER_DELTA, 'dist': 3}, {'id': lzma.FILTER_LZMA2, 'preset': 3, 'lc': 2, 'dict_size': 65536}]
+raw = lzma.compress(data, format=lzma.FORMAT_RAW, filters=filters)
+print(len(raw), lzma.decompress(raw, format=lzma.FORMAT_RAW, filters=filters) == data)
+alone = lzma.compress(data, format=lzma.FORMAT_ALONE)
+print(len(alone), lzma.decompress(alone) == data)
+for bad in (bz2.decompress, lzma.decompress):
+    try: bad(data)
+    except Exception as error: print(error)
+`;
+
+/** Programs that are run once with all libraries bridged, and the libraries that they must have called. */
+tap.test('all libraries', { skip: root === undefined && 'no sysroot', timeout: 600_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'bridge86-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const script = join(directory, 'hashes.py');
+  writeFileSync(script, HASHES);
+  const text = join(directory, 'text');
+  writeFileSync(text, 'some text that is worth compressing, '.repeat(5000));
+  const programs: [command: string[], called: RegExp[]][] = [
+    [
+      ['python3', '-S', '-E', script],
+      [/libbz2: called/, /liblzma: called/, /libcrypto: called/],
+    ],
+    [['bzip2', '-c', text], [/libbz2: called bridged: .*BZ2_bzCompress /]],
+    [['xz', '-c', text], [/liblzma: called bridged: .*lzma_stream_encoder/]],
+    [['xz', '-c', '-T2', text], [/liblzma: called/]],
+    [['openssl', 'dgst', '-sha512', text], [/libcrypto: called bridged: SHA512_Update/]],
+  ];
+  for (const [command, called] of programs) {
+    const plain = await runBridge(['run', '-L', root!, ...command]);
+    t.equal(plain.status, 0, `${command.join(' ')}: ${plain.stderr}`);
+    const bridged = await runBridge(['run', '-L', root!, '--bridge', 'all', '--bridge-report', ...command]);
+    t.ok(bridged.stdout.equals(plain.stdout), `${command[0]}: the same output`);
+    t.equal(bridged.status, 0);
+    for (const one of called) t.match(bridged.stderr, one);
+  }
+});
+
 tap.test("Debian's programs", { skip: root === undefined && 'no sysroot', timeout: 600_000 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'bridge86-test-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));

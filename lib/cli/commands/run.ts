@@ -3,6 +3,7 @@
  */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { Bridges } from '../../../bridges/bridges.js';
+import type { BridgedLibrary } from '../../../bridges/library.js';
 import { selectBridges, SelectionError } from '../../../bridges/selection.js';
 import { useStubDirectory } from '../../../bridges/stub-directory.js';
 import { ProcessDebugger } from '../../../runtime/debug/process-debugger.js';
@@ -43,18 +44,22 @@ export interface RunContext {
   readonly version?: string;
   /** How long the program's end may be put off for what later runs gain; the options decide without it. */
   readonly keepingMilliseconds?: number;
+  /** `import` of a file's address: the bundle has none of its own. */
+  readonly importModule?: (url: string) => Promise<unknown>;
+  /** What --bridge-module named. */
+  readonly bridgeLibraries?: readonly BridgedLibrary[];
 }
 
 /** Never returns: the process ends with the guest, without Node's own teardown (a fork's child must not run that). */
 export function run(options: RunOptions, context: RunContext): never {
-  const { atEnd, version } = context;
+  const { atEnd } = context;
   const keepingMilliseconds = context.keepingMilliseconds ?? (options.cache === 'keep' ? undefined : 0);
   const environment = changedEnvironment(rawEnvironment(), options.environmentChanges);
   const sysroot = sysrootOf(options);
   let bridges: Bridges | undefined;
   try {
     const guest = new LinuxProcess({
-      ...processOptions(options, version, (made) => (bridges = made)),
+      ...processOptions(options, context, (made) => (bridges = made)),
       ...(keepingMilliseconds === undefined ? {} : { keepingMilliseconds }),
       ...(options.stats || options.bridgeReport ? { report: lastingReport() } : {}),
     });
@@ -82,26 +87,25 @@ export function run(options: RunOptions, context: RunContext): never {
 }
 
 /** A Worker of a run: its life long it runs threads of the guest. */
-export function runThread({ start, options }: ThreadData): never {
+export function runThread({ start, options }: ThreadData, { bridgeLibraries = [] }: RunContext = {}): never {
   try {
-    const guest = new LinuxProcess({ ...processOptions(options), thread: start });
+    const guest = new LinuxProcess({ ...processOptions(options, { bridgeLibraries }), thread: start });
     endHostProcess(guest, runHostThread(guest));
   } catch (error) {
     endByFailure(error);
   }
 }
 
-/** @param version of the emulator, where translations may be kept */
 function processOptions(
   options: RunOptions,
-  version?: string,
+  { version, bridgeLibraries = [] }: RunContext,
   onBridges?: (bridges: Bridges | undefined) => void,
 ): ProcessOptions {
   const sysroot = sysrootOf(options);
   const random = options.seed === undefined ? undefined : seededBytes(options.seed);
   return {
     createEngine: (guest) => {
-      const bridges = createBridges(options, guest);
+      const bridges = createBridges(options, guest, bridgeLibraries);
       onBridges?.(bridges);
       return createEngine(guest.memory, guest.cpu, {
         ...engineOptions(options, guest),
@@ -191,14 +195,18 @@ function keptOptions(
 }
 
 /** The bridges that the options or the environment ask for; undefined for none, so that nothing of them costs anything. */
-function createBridges(options: RunOptions, guest: LinuxProcess): Bridges | undefined {
+function createBridges(
+  options: RunOptions,
+  guest: LinuxProcess,
+  modules: readonly BridgedLibrary[],
+): Bridges | undefined {
   const wanted = options.bridge ?? [process.env.BRIDGE86_BRIDGES ?? ''];
   const { bridgeStubs } = options;
   if (bridgeStubs !== undefined) useStubDirectory(guest.paths, bridgeStubs);
-  else if (options.bridgeSymbols.length === 0 && wanted.every((text) => text === '')) return undefined;
+  else if (modules.length + options.bridgeSymbols.length === 0 && wanted.every((text) => text === '')) return undefined;
   if (options.engine === 'lockstep') throw new Failure('--engine lockstep runs everything twice: no bridges');
   try {
-    return new Bridges(guest, selectBridges(wanted, options.bridgeSymbols));
+    return new Bridges(guest, selectBridges(wanted, options.bridgeSymbols, modules));
   } catch (error) {
     if (error instanceof SelectionError) throw new Failure(error.message, ExitStatus.usage);
     throw error;
