@@ -13,15 +13,5 @@ import { libzstd } from './libzstd.js';
 let declared: readonly BridgedLibrary[] | undefined;
 
 export function libraries(): readonly BridgedLibrary[] {
-  return (declared ??= [
-    libc(),
-    libm(),
-    libpthread(),
-    librt(),
-    libz(),
-    libbz2(),
-    liblzma(),
-    libzstd(),
-    libcrypto(),
-  ]);
+  return (declared ??= [libc(), libm(), libpthread(), librt(), libz(), libbz2(), liblzma(), libzstd(), libcrypto()]);
 }
