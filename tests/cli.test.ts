@@ -162,8 +162,12 @@ void tap.test('what cannot be run', async (t) => {
       bytes.writeUInt16LE(machine, 18);
       return bytes;
     };
+    const pipe = join(directory, 'pipe');
+    t.equal((await runProgram('mkfifo', ['-m', '755', pipe])).status, 0);
     const cases: readonly (readonly [string, string, number, RegExp])[] = [
       ['no such file', join(directory, 'missing'), 127, /missing: no such file/],
+      ['no name', '', 127, /name of the program is empty/],
+      ['a pipe', pipe, 126, /not a regular file/],
       ['no such name', 'no-such-program', 127, /no-such-program: (no such file|not found)/],
       ['part of the path is a file', join(hello, 'x'), 127, /not a directory/],
       ['a directory', directory, 126, /directory/],
@@ -199,18 +203,37 @@ void tap.test('usage', async (t) => {
     ['sysroot'],
     ['sysroot', 'nonsense'],
     ['sysroot', 'install'],
+    ['cache'],
+    ['cache', 'info', 'extra'],
+    ['cache', 'warm'],
+    ['nativelib', 'explain', 'libm'],
+    ['nativelib', 'build', 'libz'],
+    ['binfmt', 'nonsense'],
+    ['bench', '--frobnicate'],
+    ['bench', '--html'],
   ]) {
     const got = await runBridge(args);
     t.equal(got.status, 2, `${args.join(' ')}: status`);
     t.match(got.stderr, /^bridge86: [^\n]*--help[^\n]*\n$/, `${args.join(' ')}: one line`);
   }
-  for (const args of [['--help'], ['-h'], ['run', '--help'], ['sysroot', '--help'], ['sysroot', 'install', '--help']]) {
+  for (const args of [
+    ['--help'],
+    ['-h'],
+    ['run', '--help'],
+    ['sysroot', '--help'],
+    ['sysroot', 'install', '--help'],
+    ['help', 'run'],
+  ]) {
     const got = await runBridge(args);
     t.equal(got.status, 0, `${args.join(' ')}: status`);
     t.match(got.stdout.toString(), /bridge86/, `${args.join(' ')}: on standard output`);
   }
   t.match((await runBridge(['run', '--help'])).stdout.toString(), /--engine[\s\S]*--strace|--strace[\s\S]*--engine/);
   t.match((await runBridge(['--version'])).stdout.toString(), /^\d+\.\d+\.\d+\n$/);
+  const nowhere = await runBridge(['bench', '--no-references', '--engines', 'interpret', '--', 'no-such-program']);
+  t.equal(nowhere.status, 127, 'there is nothing to measure');
+  t.match(nowhere.stderr, /^bridge86: bench: no-such-program: [^\n]*\n$/);
+  t.match((await runBridge(['bench', '--html', '/', 'sieve'])).stderr, /^bridge86: bench: \/ cannot be written\n$/);
 });
 
 void tap.test('sysroot', async (t) => {

@@ -75,6 +75,9 @@ void tap.test('the package', { timeout: 300_000 }, async (t) => {
       symlinkSync(join('..', description.name, file), join(modules, '.bin', name));
     }
 
+    const told = await run(join(modules, '.bin/bridge86'), '--version');
+    t.equal(told.stdout.toString(), `${description.version}\n`, 'it knows its version');
+
     const files = filesBelow(home);
     const without = (pattern: RegExp): void => {
       t.same(

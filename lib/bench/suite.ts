@@ -95,6 +95,16 @@ export async function runSuite(subjects: readonly Subject[], options: SuiteOptio
   }
 }
 
+/** The emulator says that there is nothing to run. */
+export class NotRunnable extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
 class Suite {
   private readonly measurer: Measurer;
   private readonly differences: string[] = [];
@@ -168,6 +178,10 @@ class Suite {
       lane.runs.set(count, runs);
     }
     this.runsDone++;
+    const { status, complaint } = measurement;
+    if ((status === 126 || status === 127) && complaint.startsWith('bridge86: ')) {
+      throw new NotRunnable(complaint.slice('bridge86: '.length), status);
+    }
   }
 
   private fractionDone(): number {

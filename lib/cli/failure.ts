@@ -27,6 +27,12 @@ export class Failure extends Error {
 /** A failure whose message is a report of several lines, shown as they stand. */
 export class ReportedFailure extends Failure {}
 
+/** What Node says of a failed call, without its name and arguments. */
+export function messageOf(error: unknown): string {
+  const { message } = error as Error;
+  return message.replace(/^E[A-Z0-9]+: /, '').replace(/, \w+( '.*')?$/, '');
+}
+
 /** Shows an error as one line and returns the exit status. */
 export function report(error: unknown): number {
   const debug = process.env.BRIDGE86_DEBUG !== undefined;

@@ -8,6 +8,8 @@ import { Failure } from './failure.js';
 import { rawArguments, rawEnvironment } from './raw-arguments.js';
 
 const FLAG = '--perf-basic-prof';
+/** V8 would write a log into the current directory, too; this is a temporary file. */
+const NO_LOG = ['--no-logfile-per-isolate', '--logfile=+'];
 
 /** Starts Node anew, with the flag, unless it has that already: the process stays the same. */
 export function requirePerfMap(): void {
@@ -15,7 +17,7 @@ export function requirePerfMap(): void {
   const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
   const node = Buffer.from(process.execPath);
   const own = rawArguments(process.argv.length - 1);
-  const args = [node, ...[...process.execArgv, FLAG].map((flag) => Buffer.from(flag)), ...own.map(bytes)];
+  const args = [node, ...[...process.execArgv, FLAG, ...NO_LOG].map((flag) => Buffer.from(flag)), ...own.map(bytes)];
   const error = hostExecute(node, args, rawEnvironment().map(bytes));
   throw new Failure(`--perf-map: Node cannot be started again (errno ${-error})`);
 }

@@ -6,7 +6,7 @@ import type { LinuxProcess } from '../../runtime/linux/process.js';
 import type { CpuProfile } from '../../runtime/profile/cpu-profile.js';
 import { demangle } from '../../runtime/profile/demangle.js';
 import { type HostProfiler, ProcessProfiler } from '../../runtime/profile/process-profiler.js';
-import { Failure } from './failure.js';
+import { Failure, messageOf } from './failure.js';
 import { lastingDescriptor } from './stats.js';
 
 /** Milliseconds between samples. */
@@ -21,7 +21,7 @@ export function startProfile(guest: LinuxProcess, file: string): void {
     descriptor = lastingDescriptor(opened);
     closeSync(opened);
   } catch (error) {
-    throw new Failure(`--prof: ${(error as Error).message}`);
+    throw new Failure(`--prof ${file}: ${messageOf(error)}`);
   }
   guest.profiler = new ProcessProfiler(guest, inspectorProfiler(), {
     interval: INTERVAL,

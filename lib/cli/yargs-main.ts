@@ -11,7 +11,7 @@ export async function main(args: readonly string[]): Promise<void> {
     process.exit(report(error));
   });
   try {
-    await commandLine(args).parseAsync();
+    await commandLine(args[0] === 'help' ? [...args.slice(1), '--help'] : args).parseAsync();
   } catch (error) {
     process.exitCode = report(error);
   }

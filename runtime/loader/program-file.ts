@@ -60,8 +60,11 @@ export function closeExecutable(executable: Executable): void {
   if (executable.interpreter) hostClose(executable.interpreter.fd);
 }
 
+const O_NONBLOCK = 0o4000;
+
 function openForExecution(hostPath: Uint8Array, name: string): { fd: number; stat: HostStat; first: Uint8Array } {
-  const fd = hostOpen(hostPath);
+  // A pipe without a writer must not keep us waiting.
+  const fd = hostOpen(hostPath, O_NONBLOCK);
   if (fd < 0) {
     throw fileError(name, -fd);
   }

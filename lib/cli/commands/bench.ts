@@ -1,5 +1,5 @@
 /** `bridge86 bench`: how fast the translator is, beside its own interpreter, qemu and the processor itself. */
-import { accessSync, constants, existsSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../../bench/engines.js';
 import { htmlReport } from '../../bench/html-report.js';
 import { KERNELS, kernelPath } from '../../bench/kernels.js';
-import { type BenchReport, Interrupted, runSuite, type Subject } from '../../bench/suite.js';
+import { type BenchReport, Interrupted, NotRunnable, runSuite, type Subject } from '../../bench/suite.js';
 import { textReport } from '../../bench/text-report.js';
 import { defaultSysroot } from '../../sysroot/location.js';
 import { ExitStatus, Failure } from '../failure.js';
@@ -99,6 +99,7 @@ function requireWritable(file: string | undefined): void {
   if (file === undefined || file === '-') return;
   try {
     accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
+    if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new Error();
   } catch {
     throw new Failure(`bench: ${file} cannot be written`);
   }
@@ -133,6 +134,7 @@ async function handler(args: BenchArguments): Promise<void> {
       interrupted: () => interrupted,
     });
   } catch (error) {
+    if (error instanceof NotRunnable) throw new Failure(`bench: ${error.message}`, error.status);
     if (!(error instanceof Interrupted)) throw error;
     process.exitCode = 130;
     return;
@@ -172,8 +174,8 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
         describe: 'the engine whose times are 1 (default: qemu-i386 or the first)',
         type: 'string',
       })
-      .option('repetitions', { alias: 'n', describe: 'runs of each', type: 'number', default: 3 })
-      .option('scale', { describe: "factor to the kernels' counts", type: 'number', default: 1 })
+      .option('repetitions', { alias: 'n', describe: 'runs of each', type: 'number', default: 3, nargs: 1 })
+      .option('scale', { describe: "factor to the kernels' counts", type: 'number', default: 1, nargs: 1 })
       .option('cold', { describe: 'every run with an empty cache of translations', type: 'boolean', default: false })
       .option('json', { describe: 'write the report as JSON, - for standard output', type: 'string', nargs: 1 })
       .option('html', { describe: 'write a page with plots', type: 'string', nargs: 1 })

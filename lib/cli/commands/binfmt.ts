@@ -103,7 +103,7 @@ const status: CommandModule<BinfmtArguments, BinfmtArguments> = {
 };
 
 export const binfmtCommand: CommandModule<object, BinfmtArguments> = {
-  command: 'binfmt <command>',
+  command: 'binfmt',
   describe: 'have the kernel start i386 programs by bridge86',
   builder: (yargs) =>
     (yargs as Argv<BinfmtArguments>)
@@ -116,6 +116,6 @@ export const binfmtCommand: CommandModule<object, BinfmtArguments> = {
       .command(install)
       .command(remove)
       .command(status)
-      .demandCommand(1, 1) as Argv<BinfmtArguments>,
+      .demandCommand(1, 1, 'say what to do: install, remove or status') as Argv<BinfmtArguments>,
   handler: () => undefined,
 };

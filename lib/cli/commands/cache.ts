@@ -36,8 +36,9 @@ const warm: CommandModule = {
 };
 
 export const cacheCommand: CommandModule = {
-  command: 'cache <command>',
+  command: 'cache',
   describe: 'translations that are kept for later runs',
-  builder: (yargs) => yargs.command([info, clear, warm]).demandCommand(1, 1),
+  builder: (yargs) =>
+    yargs.command([info, clear, warm]).demandCommand(1, 1, 'say what to do: info, clear or warm PROGRAM'),
   handler: () => undefined,
 };

@@ -1,6 +1,6 @@
 /** `bridge86 nativelib list|explain|build|source`: what can be bridged, how, and stub libraries of cookies. */
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { codeOf } from '../../../bridges/codes.js';
 import { readSharedLibrary } from '../../../bridges/elf-library.js';
@@ -10,7 +10,7 @@ import { canFault, marshallingText } from '../../../bridges/marshal.js';
 import { GUEST_SUFFIX, stubFileName } from '../../../bridges/stub-directory.js';
 import { stubSymbols, writeStubLibrary } from '../../../bridges/stub-library.js';
 import { defaultSysroot } from '../../sysroot/location.js';
-import { ExitStatus, Failure } from '../failure.js';
+import { ExitStatus, Failure, messageOf } from '../failure.js';
 
 const hex = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`;
 
@@ -89,7 +89,7 @@ const build: CommandModule<object, BuildArguments> = {
         default: defaultSysroot(),
       }),
   handler: ({ libraries: names, output, sysroot }) => {
-    mkdirSync(output, { recursive: true });
+    makeDirectory(output);
     for (const library of names.map(libraryNamed)) {
       if (library.selectiveOnly) {
         throw new Failure(`no stub can stand for ${library.soname}: bridge its functions with --bridge-symbol`);
@@ -105,6 +105,18 @@ const build: CommandModule<object, BuildArguments> = {
     }
   },
 };
+
+/** A directory and those above it. (Node's own way never comes back where the kernel says ENOENT for good, as in /proc.) */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  const parent = dirname(resolve(directory));
+  if (parent !== directory) makeDirectory(parent);
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    throw new Failure(`${directory} cannot be made: ${messageOf(error)}`);
+  }
+}
 
 function readLibrary(path: string): ReturnType<typeof readSharedLibrary> {
   const fd = openSync(path, 'r');
@@ -136,8 +148,14 @@ const source: CommandModule<object, { library: string }> = {
 };
 
 export const nativelibCommand: CommandModule = {
-  command: 'nativelib <command>',
+  command: 'nativelib',
   describe: "bridges: the host's libraries in place of the guest's",
-  builder: (yargs) => yargs.command(list).command(explain).command(build).command(source).demandCommand(1, 1),
+  builder: (yargs) =>
+    yargs
+      .command(list)
+      .command(explain)
+      .command(build)
+      .command(source)
+      .demandCommand(1, 1, 'say what to do: list, explain, build or source'),
   handler: () => undefined,
 };

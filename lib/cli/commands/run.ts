@@ -226,6 +226,7 @@ function sysrootOf({ sysroot }: RunOptions): string | undefined {
  * the sysroot (the host's own directories hold the host's programs).
  */
 function findProgram(program: string, environment: readonly string[], sysroot: string | undefined): string {
+  if (program === '') throw new Failure('the name of the program is empty', ExitStatus.notFound);
   if (program.includes('/') || sysroot === undefined || existsSync(fromBinary(program) as Buffer)) return program;
   const path = environment.find((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? '/usr/bin:/bin';
   const prefix = Buffer.from(sysroot, 'utf8').toString('latin1');
