@@ -99,7 +99,7 @@ void tap.test('forks and ends', async (t) => {
     t.same(faultsOf(JSON.parse(readFileSync(file, 'utf8')) as CpuProfile), [], 'a guest that is killed has one, too');
     const nowhere = await runBridge(['run', '--prof', join(directory, 'none/x'), join(GUESTS, 'hello')]);
     t.equal(nowhere.status, 1);
-    t.match(nowhere.stderr, /^bridge86: --prof: [^\n]*no such file[^\n]*\n$/);
+    t.match(nowhere.stderr, /^bridge86: --prof [^\n]*: no such file[^\n]*\n$/);
     t.equal(nowhere.stdout.length, 0, 'nothing was run');
   });
 });
