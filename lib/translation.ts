@@ -73,7 +73,7 @@ export function translationText(
   }
   if (blocks.size === 0) throw new RangeError(`no instruction at ${hex(address)}`);
   if (language === 'ir') return [...blocks.values()].map(({ ir }) => printIr(ir)).join('\n');
-  const graph = new RegionGraph(address | 0, blocks);
+  const graph = new RegionGraph([address | 0], blocks);
   const liveness = removeDeadPuts(graph, { preciseFlags: false, checks: engine.checks });
   const name = `f_${address.toString(16)}`;
   if (language === 'js') return emitRegion(graph, name, engine.checks).text;

@@ -17,6 +17,8 @@ export class Block {
   hotAt = 0;
   /** What a run costs, beside one of a block of a few instructions: heat is time, not runs. */
   readonly weight: number;
+  /** How often it was proposed while it was within the generated code of others. */
+  requests = 0;
   /** Generated code that starts here. */
   compiled: CompiledFunction | null = null;
   /** The two blocks that followed it last: they save look-ups. */
@@ -30,6 +32,8 @@ export class Block {
   arrived = false;
   /** What `count` was when the block came from kept translations. */
   keptCount = 0;
+  /** Whose generated code the block was last made part of. */
+  region: Region | null = null;
 
   constructor(
     /** Guest address (i32); no address once the block is dropped. */
@@ -56,6 +60,19 @@ export class Block {
   }
 }
 
+/** Blocks that are one function of generated code. */
+export interface Region {
+  /** Where it is entered. */
+  readonly entries: readonly Block[];
+  readonly members: readonly Block[];
+  /** How many, of the guest's. */
+  readonly instructions: number;
+  /** How often it got further entries. */
+  readonly generation: number;
+  /** It is neither dropped nor replaced. */
+  isCurrent: boolean;
+}
+
 /** A block's instructions, and what the interpreter runs for them. */
 export interface DecodedCode {
   readonly operations: Operation[];
@@ -78,6 +95,7 @@ export class CodeCache {
   private readonly blocks = new Map<number, Block>();
   private readonly hash: (Block | undefined)[] = new Array<Block | undefined>(1 << HASH_BITS).fill(undefined);
   private readonly pageBlocks = new Map<number, Set<Block>>();
+  private readonly called = new Set<number>();
   /** Counts droppings, so that code which ran across one can know. */
   epoch = 0;
   kept: KeptTranslations | undefined;
@@ -97,6 +115,15 @@ export class CodeCache {
 
   get size(): number {
     return this.blocks.size;
+  }
+
+  /** Calls go there. */
+  noteCalled(pc: number): void {
+    this.called.add(pc);
+  }
+  /** Was a call seen to go to an address? */
+  isCalled(pc: number): boolean {
+    return this.called.has(pc);
   }
 
   add(block: Block): void {

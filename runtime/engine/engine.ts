@@ -758,6 +758,7 @@ export class Dispatcher implements Engine {
     if (observed) block.hotAt = Infinity;
     const last = code.instructions[code.instructions.length - 1]!;
     if (GOES_ANYWHERE.has(last.declaration.encoding)) block.targets = [];
+    else if (last.declaration.mnemonic === 'call') this.cache.noteCalled(last.immediate);
     this.cache.add(block);
     return block;
   }

@@ -28,7 +28,12 @@ export function createEngine(memory: GuestMemory, cpu: CpuState, options: Engine
   if (options.kind === 'block') {
     dispatcher.compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 8, threshold: 4000, batch: 16 });
   } else if (options.kind === 'region') {
-    const compiler = new RegionCompiler(dispatcher, options, { maximumBlocks: 100, threshold: 10000, batch: 1 });
+    const compiler = new RegionCompiler(dispatcher, options, {
+      maximumBlocks: 100,
+      threshold: 4000,
+      batch: 1,
+      merges: true,
+    });
     dispatcher.compiler = compiler;
     if (options.kept && compiler.wasm && !options.bridges) {
       dispatcher.kept = dispatcher.cache.kept = new PersistentTranslations(dispatcher, compiler, options.kept);

@@ -6,15 +6,19 @@
 import { emitRegion, linkName, type RegionSource } from '../../translator/emit/region-javascript.js';
 import type { Terminator } from '../../translator/ir/ir.js';
 import { isTerminator } from '../../translator/ir/ir.js';
+import { flagsOverwritten, flagsRead } from '../../translator/lift/flags.js';
 import { liftBlock } from '../../translator/lift/lift.js';
 import { forwardLoads } from '../../translator/passes/forward-loads.js';
-import { FLAG_BITS, flagBits, OTHER_BITS, removeDeadPuts, type Liveness } from '../../translator/passes/liveness.js';
+import { ALL_BITS, FLAG_BITS, OTHER_BITS } from '../../translator/ir/variable-sets.js';
+import { removeDeadPuts, type Liveness } from '../../translator/passes/liveness.js';
 import { X87Plan } from '../../translator/passes/x87-stack.js';
-import { internalTargets, RegionGraph, type RegionNode } from '../../translator/region/graph.js';
+import { RegionGraph, type RegionNode } from '../../translator/region/graph.js';
 import { Exit } from '../../translator/state.js';
-import type { Block, CompiledFunction } from './code-cache.js';
+import type { Block, CompiledFunction, Region } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
 import { Unsupported } from '../../translator/emit/wasm/emitter.js';
+import { flowOf } from './flow.js';
+import { RegionFinder } from './region-finder.js';
 import { setV8Flags } from './v8-flags.js';
 import { WasmBackend } from './wasm-backend.js';
 
@@ -25,6 +29,15 @@ export interface RegionCompilerOptions {
   readonly preciseFlags?: boolean;
   /** Requests that are collected before they are compiled together. */
   readonly batch: number;
+  /** Code is in one region only: others are replaced, or end there. */
+  readonly merges?: boolean;
+}
+
+interface Optimised {
+  readonly graph: RegionGraph;
+  readonly liveness: Liveness;
+  /** The code outside on which the region depends, too, also when the liveness is asked later. */
+  readonly looked: ReadonlySet<Block>;
 }
 
 /** What a direct call goes through: the callee's region, or a function that only gives the callee's address. */
@@ -35,14 +48,15 @@ interface Link {
 /** With a direct target these go nowhere else (loop and jcxz, which read no flags either, may). */
 const GOES_TO_ITS_TARGET = new Set(['jmp', 'call']);
 
-/** Regions longer than this many guest instructions are cut. */
-const MAXIMUM_INSTRUCTIONS = 3000;
+/** How often a block within a region must become hot before generated code can begin there, too. */
+const REQUESTS_WITHIN = 4;
 
 export class RegionCompiler implements Compiler {
   readonly threshold: number;
   private readonly queue: Block[] = [];
   private readonly links = new Map<number, Link>();
   private readonly declaredLinks = new Set<number>();
+  private readonly finder: RegionFinder;
   readonly wasm: WasmBackend | undefined;
   private serial = 0;
 
@@ -52,6 +66,11 @@ export class RegionCompiler implements Compiler {
     private readonly options: RegionCompilerOptions,
   ) {
     this.threshold = options.threshold;
+    this.finder = new RegionFinder(dispatcher.cache, {
+      ...options,
+      // What ran once in a while is left out: it would cost more to compile than it gives.
+      leastCount: Math.max(1, options.threshold >> 6),
+    });
     setV8Flags();
     if ((engineOptions.backend ?? 'js') !== 'js')
       this.wasm = new WasmBackend(dispatcher, engineOptions.x87 === 'double', engineOptions.namesFunctions);
@@ -72,6 +91,8 @@ export class RegionCompiler implements Compiler {
   }
 
   request(block: Block): void {
+    // What a region calls being cold is often why it is left, and soon over.
+    if (block.region?.isCurrent && ++block.requests < REQUESTS_WITHIN) return;
     const waited = this.queue.includes(block);
     if (!waited) this.queue.push(block);
     // A block that became hot again while it waits for company is worth compiling without.
@@ -80,13 +101,15 @@ export class RegionCompiler implements Compiler {
 
   private compileQueue(): void {
     const started = process.hrtime.bigint();
-    const sources: { block: Block; source: RegionSource }[] = [];
+    const sources: { region: Region; source: RegionSource }[] = [];
     for (const block of this.queue) {
       if (block.compiled !== null || this.dispatcher.cache.find(block.pc) !== block) continue;
-      const { graph, liveness } = this.region(block);
-      const name = this.nameOf(block.pc >>> 0);
-      if (!this.addToModule(block, graph, liveness, name))
-        sources.push({ block, source: emitRegion(graph, name, this.dispatcher.checks, this.dispatcher.sharesMemory) });
+      const { region, absorbed } = this.finder.regionAround(block);
+      for (const other of absorbed) for (const entry of other.entries) uninstall(entry);
+      const { graph, liveness } = this.graphOf(region);
+      const name = this.nameOf(region.entries[0]!.pc >>> 0);
+      if (!this.addToModule(region, graph, liveness, name))
+        sources.push({ region, source: emitRegion(graph, name, this.dispatcher.checks, this.dispatcher.sharesMemory) });
     }
     this.queue.length = 0;
     this.finishModule(started);
@@ -94,11 +117,11 @@ export class RegionCompiler implements Compiler {
   }
 
   /** Is the region's code in the WebAssembly module under construction now? */
-  private addToModule(block: Block, graph: RegionGraph, liveness: Liveness, name: string): boolean {
+  private addToModule(region: Region, graph: RegionGraph, liveness: Liveness, name: string): boolean {
     if (!this.wasm) return false;
     const plan = X87Plan.of(graph);
     try {
-      this.wasm.add(block, graph, liveness, name, plan);
+      this.wasm.add(region, graph, liveness, name, plan);
       return true;
     } catch (error) {
       if (error instanceof Unsupported) return false;
@@ -112,8 +135,8 @@ export class RegionCompiler implements Compiler {
     const translated = process.hrtime.bigint();
     const { onCompiled } = this.engineOptions;
     const { functions, bytes } = wasm.finish(onCompiled && ((name, text) => onCompiled(name, text, 'wasm')));
-    for (const { block, compiled } of functions) {
-      this.install(block, compiled);
+    for (const { region, block, compiled } of functions) {
+      this.install(region, block, compiled);
       const address = block.pc;
       const unlink = block.onDrop;
       block.onDrop = () => {
@@ -129,7 +152,7 @@ export class RegionCompiler implements Compiler {
     statistics.evaluateMilliseconds += Number(process.hrtime.bigint() - translated) / 1e6;
   }
 
-  private finishScript(sources: readonly { block: Block; source: RegionSource }[], started: bigint): void {
+  private finishScript(sources: readonly { region: Region; source: RegionSource }[], started: bigint): void {
     const texts: string[] = [];
     for (const { source } of sources) {
       for (const address of source.links) {
@@ -143,10 +166,13 @@ export class RegionCompiler implements Compiler {
     const text = texts.join('\n');
     const translated = process.hrtime.bigint();
     const { statistics, environment } = this.dispatcher;
-    const functions = environment.evaluate(text, `bridge86:region${this.serial++}`) as CompiledFunction[];
-    sources.forEach(({ block, source }, index) => {
+    const functions = environment.evaluate(text, `bridge86:region${this.serial++}`) as ((entry?: number) => number)[];
+    sources.forEach(({ region, source }, index) => {
       this.engineOptions.onCompiled?.(source.name, source.text, 'js');
-      this.install(block, functions[index]!);
+      const compiled = functions[index]!;
+      region.entries.forEach((block, entry) => {
+        this.install(region, block, region.entries.length === 1 ? compiled : () => compiled(entry));
+      });
     });
     statistics.compiledModules++;
     statistics.compiledFunctions += sources.length;
@@ -155,7 +181,7 @@ export class RegionCompiler implements Compiler {
     statistics.evaluateMilliseconds += Number(process.hrtime.bigint() - translated) / 1e6;
   }
 
-  private install(block: Block, compiled: CompiledFunction): void {
+  private install(region: Region, block: Block, compiled: CompiledFunction): void {
     block.compiled = compiled;
     const address = block.pc;
     const link = this.links.get(address) ?? { run: compiled };
@@ -163,64 +189,52 @@ export class RegionCompiler implements Compiler {
     this.links.set(address, link);
     block.onDrop = () => {
       link.run = () => address;
+      region.isCurrent = false;
     };
   }
 
-  private region(entry: Block): { graph: RegionGraph; liveness: Liveness } {
+  private graphOf({ entries, members }: Region): Optimised {
     const { cache } = this.dispatcher;
-    const nodes = new Map<number, RegionNode>();
-    const worklist: Block[] = [entry];
-    // What ran once in a while is left out: it would cost more to compile than it gives.
-    const leastCount = Math.max(1, this.threshold >> 6);
-    let instructions = 0;
-    while (worklist.length > 0 && nodes.size < this.options.maximumBlocks && instructions < MAXIMUM_INSTRUCTIONS) {
-      const block = takeHottest(worklist);
-      if (nodes.has(block.pc)) continue;
-      const node = nodeOf(block);
-      instructions += block.instructions.length;
-      nodes.set(block.pc, node);
-      for (const target of internalTargets(node)) {
-        const next = cache.find(target);
-        if (next && !next.observed && next.count >= leastCount && !nodes.has(target)) worklist.push(next);
-      }
+    const addresses = entries.map(({ pc }) => pc);
+    const optimised = this.optimised(addresses, members, (block, live) => nodeOf(block, live));
+    for (const entry of entries) {
+      for (const block of optimised.looked) cache.watchAll(block, entry);
+      for (const block of members) cache.watchAll(block, entry);
     }
-    const { graph, liveness, looked } = this.optimised(entry.pc, nodes);
-    for (const block of looked) cache.watchAll(block, entry);
-    for (const { ir } of graph.nodes) cache.watchAll(ir, entry);
-    return { graph, liveness };
+    return optimised;
   }
 
   /**
-   * A region of given blocks; `looked`: the code outside on which it depends, too, also when the liveness is asked later.
+   * A region of given blocks, the first of which it is entered at.
    * @param mayLook whether it may depend on a block
    */
-  regionOf(
-    blocks: readonly Block[],
-    mayLook: (block: Block) => boolean,
-  ): { graph: RegionGraph; liveness: Liveness; looked: ReadonlySet<Block> } {
-    return this.optimised(
-      blocks[0]!.pc,
-      new Map(blocks.map((block) => [block.pc, withSystemCall(nodeOf(block))])),
-      mayLook,
-    );
+  regionOf(blocks: readonly Block[], mayLook: (block: Block) => boolean): Optimised {
+    const toNode = (block: Block, live: number): RegionNode => withSystemCall(nodeOf(block, live));
+    return this.optimised([blocks[0]!.pc], blocks, toNode, mayLook);
   }
 
   private optimised(
-    entry: number,
-    nodes: ReadonlyMap<number, RegionNode>,
+    entries: readonly number[],
+    blocks: readonly Block[],
+    toNode: (block: Block, live: number) => RegionNode,
     mayLook: (block: Block) => boolean = () => true,
-  ): { graph: RegionGraph; liveness: Liveness; looked: ReadonlySet<Block> } {
-    const graph = new RegionGraph(entry, nodes);
+  ): Optimised {
+    const preciseFlags =
+      this.options.preciseFlags === true ||
+      this.engineOptions.exactFlags === true ||
+      this.dispatcher.exactFlags ||
+      this.dispatcher.memory.watch !== undefined;
     const looked = new Set<Block>();
-    const liveness = removeDeadPuts(graph, {
-      preciseFlags:
-        this.options.preciseFlags === true ||
-        this.engineOptions.exactFlags === true ||
-        this.dispatcher.exactFlags ||
-        this.dispatcher.memory.watch !== undefined,
-      checks: this.dispatcher.checks,
-      liveAt: (address) => this.liveAt(address, looked, mayLook),
-    });
+    const known = new Map<number, number>();
+    const liveAt = (address: number): number => {
+      let live = known.get(address);
+      if (live === undefined) known.set(address, (live = this.liveAt(address, looked, mayLook)));
+      return live;
+    };
+    const nodes = new Map<number, RegionNode>();
+    for (const block of blocks) nodes.set(block.pc, toNode(block, preciseFlags ? ALL_BITS : liveAfter(block, liveAt)));
+    const graph = new RegionGraph(entries, nodes);
+    const liveness = removeDeadPuts(graph, { preciseFlags, checks: this.dispatcher.checks, liveAt });
     return { graph, liveness, looked };
   }
 
@@ -237,12 +251,10 @@ export class RegionCompiler implements Compiler {
       // Listeners may look at all flags.
       if (!block || block.observed || !mayLook(block)) break;
       looked.add(block);
-      for (const { declaration, repeat } of block.instructions) {
-        const { reads, writes, undefined: loose, string } = declaration.options;
-        if (reads !== undefined) live |= flagBits(reads) & unknown;
-        // A repeated comparison of nothing leaves the flags as they were.
-        if (string !== undefined && repeat !== 'none') continue;
-        if (writes !== undefined) unknown &= ~(flagBits(writes) & ~(loose === undefined ? 0 : flagBits(loose)));
+      for (const instruction of block.instructions) {
+        live |= flagsRead(instruction) & unknown;
+        unknown &= ~flagsOverwritten(instruction);
+        if (unknown === 0) break;
       }
       const last = block.instructions[block.instructions.length - 1]!;
       if (last.declaration.options.ends !== true) at = block.end | 0;
@@ -261,8 +273,19 @@ export class RegionCompiler implements Compiler {
   }
 }
 
-function nodeOf(block: Block): RegionNode {
-  const ir = liftBlock(block.instructions);
+/** Variables that may be read after a block, as far as its last instruction tells where it goes. */
+function liveAfter(block: Block, liveAt: (address: number) => number): number {
+  const last = block.instructions[block.instructions.length - 1]!;
+  if (last.declaration.options.ends === true && last.shapes[0]?.class !== 'target') return ALL_BITS;
+  const { next, called } = flowOf(block);
+  let live = 0;
+  for (const address of next) live |= liveAt(address);
+  for (const address of called) live |= liveAt(address);
+  return live;
+}
+
+function nodeOf(block: Block, live: number): RegionNode {
+  const ir = liftBlock(block.instructions, live);
   forwardLoads(ir.statements);
   const last = ir.statements[ir.statements.length - 1]!;
   return {
@@ -283,9 +306,10 @@ function withSystemCall(node: RegionNode): RegionNode {
   return { ...node, continuation: eip.value };
 }
 
-/** Removes and gives the block that ran most. */
-function takeHottest(blocks: Block[]): Block {
-  let best = 0;
-  for (let i = 1; i < blocks.length; i++) if (blocks[i]!.count > blocks[best]!.count) best = i;
-  return blocks.splice(best, 1)[0]!;
+/** A block is interpreted again. */
+function uninstall(block: Block): void {
+  block.onDrop?.();
+  block.onDrop = null;
+  block.compiled = null;
+  block.hotAt = block.count;
 }

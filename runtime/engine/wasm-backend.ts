@@ -13,11 +13,12 @@ import { emitWasmRegion } from '../../translator/emit/wasm/region.js';
 import { emitHash } from '../../translator/emit/wasm/support.js';
 import { Import, ModuleBuilder } from '../../translator/emit/wasm/module.js';
 import { moduleText } from '../../translator/emit/wasm/text.js';
-import { FLAG_BITS, type Liveness } from '../../translator/passes/liveness.js';
+import { FLAG_BITS } from '../../translator/ir/variable-sets.js';
+import type { Liveness } from '../../translator/passes/liveness.js';
 import type { X87Plan } from '../../translator/passes/x87-stack.js';
 import type { RegionGraph } from '../../translator/region/graph.js';
 import { JUMP_TABLES_ADDRESS, JUMP_TABLES_END, State } from '../../translator/state.js';
-import type { Block, CompiledFunction } from './code-cache.js';
+import type { Block, CompiledFunction, Region } from './code-cache.js';
 import type { Dispatcher } from './engine.js';
 import type { Helper } from './environment.js';
 import type { KeptModule } from './persistent/unit-file.js';
@@ -36,7 +37,9 @@ const MXCSR_INEXACT = 0x20;
 /** No region is there. */
 const NO_ADDRESS = -1;
 
+/** One of a region's entries. */
 export interface WasmFunction {
+  readonly region: Region;
   readonly block: Block;
   readonly name: string;
   readonly compiled: CompiledFunction;
@@ -50,10 +53,10 @@ export interface Placement {
 
 export class WasmBackend {
   private module = new ModuleBuilder();
-  private pending: { block: Block; name: string; readsFlags: boolean }[] = [];
+  private pending: { region: Region; name: string; readsFlags: readonly boolean[] }[] = [];
   private readonly slots = new Map<number, number>();
   private readonly unlinked: WebAssembly.ExportValue;
-  private readonly enter: (slot: number) => number;
+  private readonly enter: (slot: number, address: number) => number;
   private readonly table: WebAssembly.Table;
   private usedSlots = 0;
   /** Further slots that stand for a guest address, in modules that count theirs from a base. */
@@ -84,14 +87,14 @@ export class WasmBackend {
     emitHash(this.module, HASH);
     const exports = this.instantiate(this.module);
     this.unlinked = exports[UNLINKED]!;
-    this.enter = exports[ENTRANCE] as (slot: number) => number;
+    this.enter = exports[ENTRANCE] as (slot: number, address: number) => number;
     this.hash = exports[HASH] as typeof this.hash;
     for (let slot = 0; slot < FIRST_SLOTS; slot++) this.table.set(slot, this.unlinked);
     this.module = new ModuleBuilder();
   }
 
   /** Adds a region to the module under construction. Throws `Unsupported` where it has no WebAssembly form. */
-  add(block: Block, graph: RegionGraph, liveness: Liveness, name: string, plan: X87Plan | undefined): void {
+  add(region: Region, graph: RegionGraph, liveness: Liveness, name: string, plan: X87Plan | undefined): void {
     const expectsInexact = (this.dispatcher.cpu.i32[State.mxcsr >> 2]! & MXCSR_INEXACT) !== 0;
     const precision = (this.dispatcher.cpu.i32[State.fpuControl >> 2]! & 0x300) === 0x200 ? 53 : 64;
     emitWasmRegion(this.module, graph, name, {
@@ -103,7 +106,8 @@ export class WasmBackend {
       expectsInexact,
       isCareful: (pc) => this.dispatcher.carefulGroups.has(pc | 0),
     });
-    this.pending.push({ block, name, readsFlags: (liveness.liveIn[0]! & FLAG_BITS) !== 0 });
+    const readsFlags = graph.entries.map((node) => (liveness.liveIn[node]! & FLAG_BITS) !== 0);
+    this.pending.push({ region, name, readsFlags });
   }
 
   get isEmpty(): boolean {
@@ -118,22 +122,24 @@ export class WasmBackend {
     const bytes = module.finish(this.namesFunctions);
     if (onText) moduleText(module).forEach((text, index) => onText(pending[index]!.name, text));
     const exports = this.instantiate(module, bytes);
-    const functions = pending.map(({ block, name, readsFlags }) => {
-      const slot = this.slotOf(block.pc);
-      this.table.set(slot, exports[name]);
-      for (const other of this.otherSlots?.(block.pc) ?? []) this.table.set(other, exports[name]);
-      return { block, name, compiled: this.firstEntryOf(block, slot, readsFlags) };
-    });
+    const functions = pending.flatMap(({ region, name, readsFlags }) =>
+      region.entries.map((block, index) => {
+        const slot = this.slotOf(block.pc);
+        this.table.set(slot, exports[name]);
+        for (const other of this.otherSlots?.(block.pc) ?? []) this.table.set(other, exports[name]);
+        return { region, block, name, compiled: this.firstEntryOf(block, slot, readsFlags[index]!) };
+      }),
+    );
     return { functions, bytes: bytes.length };
   }
 
   /** What the dispatcher calls to enter a region. Other regions find it in the jump table from then on. */
   entryOf(address: number, slot: number, readsFlags: boolean): CompiledFunction {
     const { enter } = this;
-    if (!this.hasJumpTable) return () => enter(slot);
+    if (!this.hasJumpTable) return () => enter(slot, address);
     return () => {
       this.announce(address, slot, readsFlags);
-      return enter(slot);
+      return enter(slot, address);
     };
   }
 

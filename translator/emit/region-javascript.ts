@@ -29,6 +29,9 @@ export interface RegionSource {
 /** Regions may call one another this deep on the host's stack; then they leave to the dispatcher. */
 const MAXIMUM_CALL_DEPTH = 100;
 
+const SELECTOR = 'entry';
+const DISPATCH = 'dispatch';
+
 export const linkName = (address: number): string => `link_${(address >>> 0).toString(16)}`;
 
 /** @param sharesMemory other threads use the memory: accesses are as indivisible as the processor's */
@@ -78,7 +81,8 @@ class RegionEmitter implements StructureSink {
     const { emitter } = this;
     emitter.indent = '    ';
     structure(this.graph, this);
-    const lines = [`function ${this.name}() {`];
+    // With a dispatch: which of its targets it goes to, at first an entry.
+    const lines = [`function ${this.name}(${this.graph.hasDispatch ? `${SELECTOR} = 0` : ''}) {`];
     for (const variable of this.cached) lines.push(`  let ${variable} = S[${variables[variable] >> 2}];`);
     lines.push('  let pc = 0;');
     if (this.usesOut || this.usesSlow) lines.push('  out: {');
@@ -106,22 +110,37 @@ class RegionEmitter implements StructureSink {
     emitter.line('}');
   }
   loop(node: number, body: () => void): void {
-    this.nested(`${this.label('L', node)}: for (;;) {`, body);
+    const label = this.graph.nodes[node]!.dispatch ? DISPATCH : this.label('L', node);
+    this.nested(`${label}: for (;;) {`, body);
   }
   block(node: number, body: () => void): void {
     this.nested(`${this.label('B', node)}: {`, body);
   }
   again(node: number): void {
+    this.poll(node);
+    this.emitter.line(`continue ${this.label('L', node)};`);
+  }
+  private poll(node: number): void {
     const pc = this.graph.nodes[node]!.ir.pc | 0;
     this.usesOut = true;
     this.emitter.line(`if (S[${State.pending >> 2}] !== 0) { pc = ${pc}; break out; }`);
-    this.emitter.line(`continue ${this.label('L', node)};`);
   }
   leave(node: number): void {
     this.emitter.line(`break ${this.label('B', node)};`);
   }
-  outside(node: number): void {
-    this.exit(String(this.graph.nodes[node]!.ir.pc | 0));
+  dispatch(transfer: (target: number) => void): void {
+    const { dispatched } = this.graph;
+    this.nested(`switch (${SELECTOR}) {`, () => {
+      dispatched.forEach((node, index) => {
+        const isLast = index === dispatched.length - 1;
+        this.nested(isLast ? 'default: {' : `case ${index}: {`, () => transfer(node));
+      });
+    });
+  }
+  redispatch(node: number): void {
+    this.poll(node);
+    this.emitter.line(`${SELECTOR} = ${this.graph.dispatched.indexOf(node)};`);
+    this.emitter.line(`continue ${DISPATCH};`);
   }
   node(node: number, transfer: (target: number) => void): void {
     const { ir } = this.graph.nodes[node]!;

@@ -14,6 +14,7 @@ import {
   type Variable,
 } from './ir.js';
 import { pureOperations, type PureOperation, type PureOpcode } from './ops.js';
+import { ALL_BITS, bitOf } from './variable-sets.js';
 
 export type Size = 8 | 16 | 32;
 
@@ -53,6 +54,9 @@ export class Builder {
   /** Address of the instruction being lifted, and of the next one. */
   pc = 0;
   next = 0;
+
+  /** Flags that may be read after the instruction, as bits: others are not put. */
+  liveFlags = ALL_BITS;
 
   /** Address of the instruction's memory operand where a prefix puts it into the code segment. */
   codeOperand: Value | undefined;
@@ -233,9 +237,24 @@ export class Builder {
   }
 
   put(variable: Variable, value: Value): void {
+    if (FLAGS.has(variable)) {
+      this.flagSource = undefined;
+      if (!this.isLive(variable)) {
+        this.known.delete(variable);
+        return;
+      }
+    }
     this.deferred.push({ kind: 'put', variable, value });
     this.known.set(variable, value);
-    if (FLAGS.has(variable)) this.flagSource = undefined;
+  }
+  private isLive(flag: Variable): boolean {
+    return (this.liveFlags & bitOf(flag)) !== 0;
+  }
+  /** Before a flag is computed: is it to be put? If not, its last value is forgotten. */
+  private wants(flag: Variable): boolean {
+    if (this.isLive(flag)) return true;
+    this.known.delete(flag);
+    return false;
   }
 
   /** Handlers: the register whose state offset is in a field. */
@@ -392,13 +411,16 @@ export class Builder {
   addFlags(size: Size, a: Value, b: Value, carry?: Value): Value {
     const sum = this.add(a, b);
     const result = carry ? this.add(sum, carry) : sum;
-    let cf: Value;
-    if (size !== 32) cf = this.shrU(result, this.const(size));
-    else if (carry) cf = this.or(this.ltU(sum, a), this.ltU(result, sum));
-    else cf = this.ltU(result, a);
-    this.put('cf', cf);
-    this.put('af', this.xor(this.xor(a, b), result));
-    this.put('of', this.toSign(this.and(this.xor(a, result), this.xor(b, result)), size));
+    this.flagSource = undefined;
+    if (this.wants('cf')) {
+      let cf: Value;
+      if (size !== 32) cf = this.shrU(result, this.const(size));
+      else if (carry) cf = this.or(this.ltU(sum, a), this.ltU(result, sum));
+      else cf = this.ltU(result, a);
+      this.put('cf', cf);
+    }
+    if (this.wants('af')) this.put('af', this.xor(this.xor(a, b), result));
+    if (this.wants('of')) this.put('of', this.toSign(this.and(this.xor(a, result), this.xor(b, result)), size));
     this.result(size, result);
     return result;
   }
@@ -407,13 +429,16 @@ export class Builder {
   subFlags(size: Size, a: Value, b: Value, borrow?: Value): Value {
     const difference = this.sub(a, b);
     const result = borrow ? this.sub(difference, borrow) : difference;
-    let cf: Value;
-    if (!borrow) cf = this.ltU(a, b);
-    else if (size !== 32) cf = this.shrU(result, this.const(31));
-    else cf = this.or(this.ltU(a, b), this.ltU(difference, borrow));
-    this.put('cf', cf);
-    this.put('af', this.xor(this.xor(a, b), result));
-    this.put('of', this.toSign(this.and(this.xor(a, b), this.xor(a, result)), size));
+    this.flagSource = undefined;
+    if (this.wants('cf')) {
+      let cf: Value;
+      if (!borrow) cf = this.ltU(a, b);
+      else if (size !== 32) cf = this.shrU(result, this.const(31));
+      else cf = this.or(this.ltU(a, b), this.ltU(difference, borrow));
+      this.put('cf', cf);
+    }
+    if (this.wants('af')) this.put('af', this.xor(this.xor(a, b), result));
+    if (this.wants('of')) this.put('of', this.toSign(this.and(this.xor(a, b), this.xor(a, result)), size));
     const extended = this.result(size, result);
     if (!borrow) this.flagSource = { kind: 'sub', size, a, b, result: extended };
     return result;
@@ -432,10 +457,12 @@ export class Builder {
   /** Flags of inc (step 1) and dec (step -1): CF stays. */
   stepFlags(size: Size, a: Value, step: 1 | -1): Value {
     const result = this.add(a, this.const(step));
-    const change = this.xor(a, result);
-    this.put('af', this.xor(change, this.const(1)));
-    const overflow = step === 1 ? this.and(this.not(a), result) : this.and(a, this.not(result));
-    this.put('of', this.toSign(overflow, size));
+    this.flagSource = undefined;
+    if (this.wants('af')) this.put('af', this.xor(this.xor(a, result), this.const(1)));
+    if (this.wants('of')) {
+      const overflow = step === 1 ? this.and(this.not(a), result) : this.and(a, this.not(result));
+      this.put('of', this.toSign(overflow, size));
+    }
     this.result(size, result);
     return result;
   }

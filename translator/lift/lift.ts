@@ -2,7 +2,9 @@
 import type { DecodedInstruction } from '../decode/decoder.js';
 import { Builder } from '../ir/builder.js';
 import { isTerminator, type IrBlock } from '../ir/ir.js';
+import { ALL_BITS } from '../ir/variable-sets.js';
 import { State, Trap } from '../state.js';
+import { liveAfterEach } from './flags.js';
 import { bindOperands } from './operands.js';
 
 /** Lifts one instruction, with what its declaration asks for around its lifting function. */
@@ -23,10 +25,17 @@ export function isTerminated(b: Builder): boolean {
   return last !== undefined && isTerminator(last);
 }
 
-/** Lifts the instructions of a translation block; a block that does not end in a jump goes on at the next address. */
-export function liftBlock(instructions: readonly DecodedInstruction[]): IrBlock {
+/**
+ * Lifts the instructions of a translation block; a block that does not end in a jump goes on at the next address.
+ * @param live flags that may be read after it, as bits: others are not computed
+ */
+export function liftBlock(instructions: readonly DecodedInstruction[], live = ALL_BITS): IrBlock {
   const b = new Builder();
-  for (const instruction of instructions) liftInstruction(b, instruction);
+  const after = liveAfterEach(instructions, live);
+  instructions.forEach((instruction, index) => {
+    if (live !== ALL_BITS) b.liveFlags = after[index]!;
+    liftInstruction(b, instruction);
+  });
   const last = instructions[instructions.length - 1]!;
   const end = last.pc + last.length;
   if (!isTerminated(b)) b.jump(b.const(end));

@@ -3,26 +3,10 @@
  * of the region reads all variables; a check that fails (and has the interpreter execute the instruction) reads the
  * general registers, and the flags too where `preciseFlags` asks for exact flags at faults.
  */
-import {
-  argumentsOf,
-  FLAG_VARIABLES,
-  operandsOf,
-  VARIABLE_NAMES,
-  type Statement,
-  type Value,
-  type Variable,
-} from '../ir/ir.js';
+import { argumentsOf, operandsOf, type Statement, type Value } from '../ir/ir.js';
+import { ALL_BITS as ALL, bitOf, FLAG_BITS as FLAGS, flagBits } from '../ir/variable-sets.js';
 import { CHECK_ALL, canLeave, type AccessChecks } from '../ir/access-checks.js';
 import { internalTargets, type RegionGraph, type RegionNode } from '../region/graph.js';
-
-const BIT = new Map<Variable, number>(VARIABLE_NAMES.map((name, index) => [name, 1 << index]));
-/** A variable's bit in sets of variables. */
-export const bitOf = (variable: Variable): number => BIT.get(variable)!;
-const ALL = (1 << VARIABLE_NAMES.length) - 1;
-const FLAGS = FLAG_VARIABLES.reduce((bits, flag) => bits | bitOf(flag), 0);
-export const FLAG_BITS = FLAGS;
-/** All variables but the flags. */
-export const OTHER_BITS = ALL & ~FLAGS;
 
 /** A variable as it was before the statement with an index. */
 interface Read {
@@ -51,14 +35,6 @@ export interface LivenessOptions {
   readonly liveAt?: (address: number) => number;
   /** Accesses that are not tested do not leave. Default: all are. */
   readonly checks?: AccessChecks;
-}
-
-const LETTERS: Record<string, Variable> = { o: 'of', s: 'sr', z: 'zr', a: 'af', p: 'pr', c: 'cf', d: 'df' };
-/** Flags by the declarations' letters, as bits by `VARIABLE_NAMES`. */
-export function flagBits(letters: string): number {
-  let bits = 0;
-  for (const letter of letters) bits |= bitOf(LETTERS[letter]!);
-  return bits;
 }
 
 /**
@@ -174,6 +150,7 @@ export function removeDeadPuts(graph: RegionGraph, options: LivenessOptions): Li
 /** What the ways out of a node read. */
 function outsideReads(node: RegionNode, graph: RegionGraph, liveAt: (address: number) => number): number {
   const { terminator } = node;
+  if (node.dispatch) return 0;
   if (terminator.kind === 'stop') return ALL;
   if (terminator.kind === 'jump') {
     if (terminator.target.op !== 'const') return ALL;

@@ -251,9 +251,10 @@ export class X87Plan {
   }
 }
 
-/** A call whose continuation is in the region: what comes back is a new stack. */
+/** A call whose continuation is in the region, or the way in: what comes back, or is given, is a new stack. */
 function isCall(graph: RegionGraph, node: number): boolean {
-  const { terminator } = graph.nodes[node]!;
+  const { terminator, dispatch } = graph.nodes[node]!;
+  if (dispatch) return true;
   return terminator.kind === 'jump' && terminator.hint === 'call';
 }
 

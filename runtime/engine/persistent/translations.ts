@@ -10,12 +10,13 @@ import { emitHash } from '../../../translator/emit/wasm/support.js';
 import { Import, ModuleBuilder } from '../../../translator/emit/wasm/module.js';
 import { Page, PAGE_SHIFT, PAGE_SIZE } from '../../../translator/pages.js';
 import type { CacheDirectory } from '../../host/cache-directory.js';
-import { FLAG_BITS } from '../../../translator/passes/liveness.js';
+import { FLAG_BITS } from '../../../translator/ir/variable-sets.js';
 import { Block, type KeptTranslations } from '../code-cache.js';
 import type { Dispatcher } from '../engine.js';
 import type { RegionCompiler } from '../region-compiler.js';
 import type { WasmBackend } from '../wasm-backend.js';
-import { divide, flowOf } from './flow.js';
+import { divide } from './divide.js';
+import { flowOf } from '../flow.js';
 import { BLOCK, type CodeRange, ENTRY, Unit } from './unit.js';
 import { decodeUnit, encodeUnit, type HashMemory, type KeptModule, type UnitContents } from './unit-file.js';
 
@@ -306,7 +307,6 @@ export class PersistentTranslations implements KeptTranslations {
           liveness,
           checks: this.dispatcher.checks,
           slotOf,
-          flagsAtCalls: true,
         });
       } catch (error) {
         if (!(error instanceof Unsupported)) throw error;

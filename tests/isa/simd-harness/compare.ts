@@ -244,7 +244,7 @@ function compiled(instruction: DecodedInstruction): () => number {
   const ir = liftBlock([instruction]);
   const last = ir.statements[ir.statements.length - 1];
   const node = { ir, terminator: (isTerminator(last) ? last : undefined) as Terminator, indirectTargets: [] };
-  const source = emitRegion(new RegionGraph(ir.pc, new Map([[ir.pc, node]])), `region${regions++}`);
+  const source = emitRegion(new RegionGraph([ir.pc], new Map([[ir.pc, node]])), `region${regions++}`);
   return environment.evaluate(`(${source.text})`, 'simd-harness') as () => number;
 }
 

@@ -51,12 +51,12 @@ export function emitUnlinked(module: ModuleBuilder, name: string): void {
   module.add(w, REGION_SIGNATURE);
 }
 
-/** (slot) -> guest address to go on at: the dispatcher's way into regions. */
+/** (slot, address) -> guest address to go on at: the dispatcher's way into regions. */
 export function emitEntrance(module: ModuleBuilder, name: string): void {
-  const signature: Signature = { parameters: ['i32'], results: ['i32'] };
+  const signature: Signature = { parameters: ['i32', 'i32'], results: ['i32'] };
   const w = new FunctionWriter(name, signature.parameters.length);
   w.useState(module.stateGlobal);
-  w.i32(0);
+  w.get(1);
   w.i32(NOWHERE);
   w.i32(0);
   for (const field of [State.esp, State.eax]) {
@@ -111,10 +111,10 @@ export function pushSlotOfEntry(w: FunctionWriter, entry: number): void {
   w.i32(~READS_FLAGS);
   w.op('i32.and');
 }
-/** Pushes whether the region of an entry reads no flags. */
-export function pushReadsNoFlags(w: FunctionWriter, entry: number): void {
+/** Pushes whether the region of an entry reads flags. */
+export function pushReadsFlags(w: FunctionWriter, entry: number): void {
   w.get(entry);
   w.memory('i32.load', SLOT);
   w.i32(0);
-  w.op('i32.ge_s');
+  w.op('i32.lt_s');
 }

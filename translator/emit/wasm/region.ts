@@ -5,7 +5,8 @@
  */
 import type { AccessChecks } from '../../ir/access-checks.js';
 import { VARIABLE_NAMES, type Terminator, type Value, type Variable } from '../../ir/ir.js';
-import { bitOf, FLAG_BITS, type Liveness } from '../../passes/liveness.js';
+import { bitOf, FLAG_BITS } from '../../ir/variable-sets.js';
+import type { Liveness } from '../../passes/liveness.js';
 import type { X87Plan } from '../../passes/x87-stack.js';
 import type { RegionGraph } from '../../region/graph.js';
 import { isShortTransfer, structure, type StructureSink } from '../../region/structure.js';
@@ -17,7 +18,7 @@ import {
   NOWHERE,
   Parameter,
   pushFound,
-  pushReadsNoFlags,
+  pushReadsFlags,
   pushSlotOfEntry,
   REGION_SIGNATURE,
   returnNowhere,
@@ -36,6 +37,8 @@ const FLAGS_WANTED = NOWHERE - 1;
 const OUT = 'out';
 const LEAVE = 'leave';
 const SLOW = 'slow';
+/** The end of what is done first. */
+const ENTERED = 'entered';
 
 /** Imported: makes the system call that the registers ask for. Gives 0 where the guest goes on after it as if nothing was. */
 const SYSTEM_CALL = 'systemCall';
@@ -58,8 +61,6 @@ export interface WasmRegionOptions {
   readonly expectsInexact?: boolean;
   /** See `WasmTarget`. */
   readonly isCareful?: (pc: number) => boolean;
-  /** Flags are in place at indirect calls, too, so that regions that read them can be called: slower, but nothing is left. */
-  readonly flagsAtCalls?: boolean;
 }
 
 /** Adds the region's function to a module. Throws `Unsupported` where the region cannot be written in WebAssembly. */
@@ -87,6 +88,8 @@ class RegionEmitter implements StructureSink {
   private readonly type: number;
   /** This function's number among the module's own. */
   private readonly own: number;
+  /** Where there is a dispatch: which of its targets it goes to. */
+  private readonly selector: number;
   private readonly x87: X87Emitter | undefined;
   private serial = 0;
 
@@ -108,6 +111,7 @@ class RegionEmitter implements StructureSink {
     this.locals.set('eax', Parameter.eax);
     this.pc = this.w.local('i32');
     this.entry = this.w.local('i32');
+    this.selector = graph.hasDispatch ? this.w.local('i32') : -1;
     this.x87 = options.x87 && new X87Emitter(this.w, options.x87.plan, options.x87.mode);
     this.slots = new VectorSlots(this.w, graph, isInline, options.expectsInexact === true);
     this.emitter = new WasmEmitter(this.w, module, {
@@ -135,7 +139,7 @@ class RegionEmitter implements StructureSink {
     const { w, emitter } = this;
     emitter.start(this.graph.nodes.map(({ ir }) => ir.statements));
     this.reload(0);
-    this.x87?.enter(0);
+    this.enter();
     w.open('block', LEAVE, 'i32');
     w.open('block', OUT, 'i32');
     w.open('block', SLOW, 'i32');
@@ -154,6 +158,63 @@ class RegionEmitter implements StructureSink {
     emitter.storeState(State.eip, () => w.get(this.pc));
     returnNowhere(w, () => w.get(Parameter.eax));
     return w;
+  }
+
+  /** Reads what depends on the address that is called, and has the dispatch go there. */
+  private enter(): void {
+    const { w, x87, graph } = this;
+    const { entries } = graph;
+    if (entries.length === 1) {
+      x87?.enter(entries[0]!);
+      return;
+    }
+    const byAddress = [...entries].sort((a, b) => this.addressOf(a) - this.addressOf(b));
+    const search = (low: number, high: number): void => {
+      if (high - low === 1) {
+        const node = byAddress[low]!;
+        x87?.enter(node);
+        if (entries[0] === node) return;
+        w.i32(entries.indexOf(node));
+        w.set(this.selector);
+        return;
+      }
+      const middle = (low + high) >> 1;
+      w.get(Parameter.address);
+      w.i32(this.addressOf(byAddress[middle]!));
+      w.op('i32.lt_s');
+      this.nested('if', '', () => {
+        search(low, middle);
+        w.branch(ENTERED);
+      });
+      search(middle, high);
+    };
+    this.nested('block', ENTERED, () => search(0, byAddress.length));
+  }
+  private addressOf(node: number): number {
+    return this.graph.nodes[node]!.ir.pc | 0;
+  }
+
+  dispatch(transfer: (target: number) => void): void {
+    const { w, graph, selector } = this;
+    const { dispatched } = graph;
+    const label = (index: number): string => `D${index}`;
+    for (let index = dispatched.length - 1; index >= 0; index--) w.open('block', label(index));
+    w.get(selector);
+    w.branchTable(
+      dispatched.slice(0, -1).map((_, index) => label(index)),
+      label(dispatched.length - 1),
+    );
+    for (const node of dispatched) {
+      w.close();
+      transfer(node);
+    }
+  }
+  redispatch(node: number): void {
+    const { w } = this;
+    this.poll(node);
+    w.i32(this.graph.dispatched.indexOf(node));
+    w.set(this.selector);
+    w.branch('L0');
   }
 
   /** Goes on in the region of the address on the stack, for good, if there is one. Regions that go round poll here. */
@@ -206,22 +267,21 @@ class RegionEmitter implements StructureSink {
     this.w.close();
   }
   again(node: number): void {
-    const { w } = this;
-    this.pushPending();
-    this.nested('if', '', () => this.leaveFor(node, LEAVE));
-    w.branch(`L${node}`);
+    this.poll(node);
+    this.w.branch(`L${node}`);
   }
   leave(node: number): void {
     this.w.branch(`B${node}`);
   }
-  outside(node: number): void {
-    this.leaveFor(node, OUT);
-  }
-  private leaveFor(node: number, label: typeof OUT | typeof LEAVE): void {
-    this.emitter.settleApart(this.isIn(this.options.liveness.guestIn[node]!));
-    this.w.i32(this.graph.nodes[node]!.ir.pc);
-    this.x87?.atEntryOf(node);
-    this.leaveBy(label);
+  /** Leaves for a node if something is pending. */
+  private poll(node: number): void {
+    this.pushPending();
+    this.nested('if', '', () => {
+      this.emitter.settleApart(this.isIn(this.options.liveness.guestIn[node]!));
+      this.w.i32(this.addressOf(node));
+      this.x87?.atEntryOf(node);
+      this.leaveBy(LEAVE);
+    });
   }
   private isIn(live: number): (variable: Variable) => boolean {
     return (variable) => (live & bitOf(variable)) !== 0;
@@ -408,15 +468,10 @@ class RegionEmitter implements StructureSink {
       w.get(Parameter.eax);
       w.op('return');
     });
+    // Elsewhere: it is a jump. Callers that wait for something else may still see it.
     emitter.settle(() => true);
     w.get(this.pc);
-    // Callers that wait for something else must go first.
-    w.get(Parameter.expected);
-    w.i32(NOWHERE);
-    w.op('i32.eq');
-    this.x87?.beforeExit();
-    w.branchIf(OUT);
-    w.branch(LEAVE);
+    this.leaveBy(OUT);
   }
 
   /**
@@ -496,7 +551,7 @@ class RegionEmitter implements StructureSink {
     });
     w.i32(address);
     this.pushArguments(live, expected);
-    if (address === this.graph.nodes[0]!.ir.pc) w.callOwn(this.own);
+    if (this.graph.entries.some((node) => this.addressOf(node) === address)) w.callOwn(this.own);
     else {
       w.i32(this.options.slotOf(address));
       if (this.module.relocatable) {
@@ -507,18 +562,13 @@ class RegionEmitter implements StructureSink {
     }
   }
 
-  /** The callee's region is looked up in the jump table; without flags only one is called that reads none. */
+  /** The callee's region is looked up in the jump table. Flags are computed for one that reads them. */
   private callIndirect(called: Value, liveAfter: number, expected: number): void {
     const { emitter, w } = this;
-    const withFlags = this.options.flagsAtCalls === true;
-    emitter.settle(withFlags ? () => true : this.isIn(liveAfter));
+    emitter.settle(this.isIn(liveAfter));
     emitter.push(called);
     w.set(this.pc);
     pushFound(w, this.module, this.pc, this.entry);
-    if (!withFlags) {
-      pushReadsNoFlags(w, this.entry);
-      w.op('i32.and');
-    }
     w.get(Parameter.depth);
     w.i32(MAXIMUM_CALL_DEPTH);
     w.op('i32.le_s', 'i32.and', 'i32.eqz');
@@ -527,8 +577,16 @@ class RegionEmitter implements StructureSink {
       w.get(this.pc);
       this.leaveBy(LEAVE);
     });
+    const flags = this.dirty.filter(isFlag);
+    if (flags.length > 0) {
+      pushReadsFlags(w, this.entry);
+      this.nested('if', '', () => {
+        emitter.settleApart(() => true);
+        this.storeVariables(flags);
+      });
+    }
     w.get(this.pc);
-    this.pushArguments(withFlags ? ~0 : liveAfter | ~FLAG_BITS, expected);
+    this.pushArguments(liveAfter | ~FLAG_BITS, expected);
     pushSlotOfEntry(w, this.entry);
     w.callIndirect(this.type);
   }
