@@ -4,8 +4,7 @@
  * one.
  */
 import { emitRegion, linkName, type RegionSource } from '../../translator/emit/region-javascript.js';
-import type { Terminator } from '../../translator/ir/ir.js';
-import { isTerminator } from '../../translator/ir/ir.js';
+import { isTerminator, type IrBlock, type Terminator } from '../../translator/ir/ir.js';
 import { flagsOverwritten, flagsRead } from '../../translator/lift/flags.js';
 import { liftBlock } from '../../translator/lift/lift.js';
 import { forwardLoads } from '../../translator/passes/forward-loads.js';
@@ -18,6 +17,7 @@ import type { Block, CompiledFunction, Region } from './code-cache.js';
 import type { Compiler, Dispatcher, EngineOptions } from './engine.js';
 import { Unsupported } from '../../translator/emit/wasm/emitter.js';
 import { flowOf } from './flow.js';
+import { withCallee } from './inlining.js';
 import { RegionFinder } from './region-finder.js';
 import { setV8Flags } from './v8-flags.js';
 import { WasmBackend } from './wasm-backend.js';
@@ -196,7 +196,7 @@ export class RegionCompiler implements Compiler {
   private graphOf({ entries, members }: Region): Optimised {
     const { cache } = this.dispatcher;
     const addresses = entries.map(({ pc }) => pc);
-    const optimised = this.optimised(addresses, members, (block, live) => nodeOf(block, live));
+    const optimised = this.optimised(addresses, members);
     for (const entry of entries) {
       for (const block of optimised.looked) cache.watchAll(block, entry);
       for (const block of members) cache.watchAll(block, entry);
@@ -209,15 +209,14 @@ export class RegionCompiler implements Compiler {
    * @param mayLook whether it may depend on a block
    */
   regionOf(blocks: readonly Block[], mayLook: (block: Block) => boolean): Optimised {
-    const toNode = (block: Block, live: number): RegionNode => withSystemCall(nodeOf(block, live));
-    return this.optimised([blocks[0]!.pc], blocks, toNode, mayLook);
+    return this.optimised([blocks[0]!.pc], blocks, mayLook, withSystemCall);
   }
 
   private optimised(
     entries: readonly number[],
     blocks: readonly Block[],
-    toNode: (block: Block, live: number) => RegionNode,
     mayLook: (block: Block) => boolean = () => true,
+    finish: (node: RegionNode) => RegionNode = (node) => node,
   ): Optimised {
     const preciseFlags =
       this.options.preciseFlags === true ||
@@ -231,8 +230,17 @@ export class RegionCompiler implements Compiler {
       if (live === undefined) known.set(address, (live = this.liveAt(address, looked, mayLook)));
       return live;
     };
+    const find = (pc: number): Block | undefined => {
+      const block = this.dispatcher.cache.find(pc);
+      if (!block || block.observed || !mayLook(block)) return undefined;
+      looked.add(block);
+      return block;
+    };
     const nodes = new Map<number, RegionNode>();
-    for (const block of blocks) nodes.set(block.pc, toNode(block, preciseFlags ? ALL_BITS : liveAfter(block, liveAt)));
+    for (const block of blocks) {
+      const node = nodeOf(block, preciseFlags ? ALL_BITS : liveAfter(block, liveAt), find);
+      nodes.set(block.pc, finish(node));
+    }
     const graph = new RegionGraph(entries, nodes);
     const liveness = removeDeadPuts(graph, { preciseFlags, checks: this.dispatcher.checks, liveAt });
     return { graph, liveness, looked };
@@ -284,15 +292,20 @@ function liveAfter(block: Block, liveAt: (address: number) => number): number {
   return live;
 }
 
-function nodeOf(block: Block, live: number): RegionNode {
-  const ir = liftBlock(block.instructions, live);
-  forwardLoads(ir.statements);
+function nodeOf(block: Block, live: number, find: (pc: number) => Block | undefined): RegionNode {
+  const ir = withCallee(block, live, find) ?? liftedAlone(block, live);
   const last = ir.statements[ir.statements.length - 1]!;
   return {
     ir,
     terminator: (isTerminator(last) ? last : undefined) as Terminator,
     indirectTargets: block.targets ?? [],
   };
+}
+
+function liftedAlone(block: Block, live: number): IrBlock {
+  const ir = liftBlock(block.instructions, live);
+  forwardLoads(ir.statements);
+  return ir;
 }
 
 const SYSTEM_CALL = 0x80;

@@ -33,6 +33,8 @@ export function liftBlock(instructions: readonly DecodedInstruction[], live = AL
   const b = new Builder();
   const after = liveAfterEach(instructions, live);
   instructions.forEach((instruction, index) => {
+    // A call in the middle: what follows is what it calls.
+    if (isTerminated(b)) b.statements.pop();
     if (live !== ALL_BITS) b.liveFlags = after[index]!;
     liftInstruction(b, instruction);
   });
