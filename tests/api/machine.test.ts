@@ -201,7 +201,8 @@ void tap.test('an address that was waited for once costs no later run its speed'
   for (let i = 0; i < 3; i++) sum(100000);
   const { interpretedBlocks, slowExits } = machine.statistics;
   sum(1e6);
-  t.equal(machine.statistics.interpretedBlocks, interpretedBlocks);
+  // What is around the loop has run a few times only.
+  t.ok(machine.statistics.interpretedBlocks - interpretedBlocks < 10, 'the loop is not interpreted');
   t.equal(machine.statistics.slowExits, slowExits);
   machine.dispose();
   t.end();
