@@ -59,3 +59,11 @@ void tap.test('call-back', (t) => {
   t.equal(example('call-back'), '1 4 9 16 25 36 49 64\n');
   t.end();
 });
+
+void tap.test('bridge-function', (t) => {
+  t.equal(
+    example('bridge-function'),
+    "the guest's factorial(10) is 3628800\nthe guest asks for factorial(5)\nIt exited with status 3.\n",
+  );
+  t.end();
+});
