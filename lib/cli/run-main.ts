@@ -4,7 +4,7 @@ import { run, type RunContext, runThread as runThreadWith } from './commands/run
 export type { ThreadData } from './worker.js';
 import { report } from './failure.js';
 import { rawArguments } from './raw-arguments.js';
-import { HelpRequest, parseRunArguments } from './run-options.js';
+import { HelpRequest, parseRunArguments, type RunOptions } from './run-options.js';
 import type { ThreadData } from './worker.js';
 
 /**
@@ -20,18 +20,28 @@ export function runMain(
     if (args[0] === 'cache') {
       // `cache warm PROGRAM`: however long it takes.
       const options = parseRunArguments(['--engine', 'region', '--backend', 'auto', ...raw.slice(2)]);
-      return run(options, { ...context, keepingMilliseconds: Infinity });
+      return start(options, { ...context, keepingMilliseconds: Infinity });
     }
-    const options = parseRunArguments(args[0] === 'run' ? raw.slice(1) : raw);
-    if (options.bridgeModules.length === 0) return run(options, context);
-    return loadBridgeModules(options.bridgeModules, context.importModule!).then(
-      (bridgeLibraries) => run(options, { ...context, bridgeLibraries }),
-      failed,
-    );
+    return start(parseRunArguments(args[0] === 'run' ? raw.slice(1) : raw), context);
   } catch (error) {
     if (error instanceof HelpRequest) return 'help';
     return failed(error);
   }
+}
+
+/** Loads what few runs need, and runs. */
+function start(options: RunOptions, context: RunContext): Promise<'failed'> {
+  const { bridgeModules, gdb, control, prof } = options;
+  const isWatched = Boolean(gdb) || control !== undefined || prof !== undefined;
+  if (bridgeModules.length === 0 && !isWatched) return run(options, context);
+  const load = async (): Promise<RunContext> => ({
+    ...context,
+    ...(bridgeModules.length > 0 && {
+      bridgeLibraries: await loadBridgeModules(bridgeModules, context.importModule!),
+    }),
+    ...(isWatched && { attach: (await import('./attach.js')).attach }),
+  });
+  return load().then((loaded) => run(options, loaded), failed);
 }
 
 function failed(error: unknown): 'failed' {

@@ -110,7 +110,8 @@ export class Mappings {
   /** Unmaps everything, as `execve` does. */
   reset(): void {
     this.words[Word.generation]!++;
-    this.setPages(0, GUEST_LIMIT, 0);
+    // Not the whole space at once: looking through a million pages takes longer than all else that is done here.
+    for (const { start, end } of this.regions.all) this.setPages(start, end - start, 0);
     this.regions.clear();
     this.readImpliesExec = false;
     this.brkStart = this.brkEnd = 0;

@@ -3,7 +3,7 @@ import { COOKIE_LENGTH } from '../bridge.js';
 import type { Declaration, InstructionContext } from '../isa/declare.js';
 import type { KindShape } from '../isa/kinds.js';
 import { Segment } from '../state.js';
-import { opcodeTable, type Candidate } from './encoding.js';
+import { OpcodeTable, type Candidate, type OpcodeMap } from './encoding.js';
 
 /** Longest instruction that processors accept; one byte more is #GP (Intel SDM 2, 2.3.11). */
 export const MAXIMUM_LENGTH = 15;
@@ -47,7 +47,7 @@ export class Decoder {
   private at = 0;
   private start = 0;
   private end = 0;
-  private readonly table = opcodeTable();
+  private readonly table = new OpcodeTable();
 
   constructor(private readonly memory: Uint8Array) {}
 
@@ -169,7 +169,7 @@ export class Decoder {
   }
 
   /** Reads prefixes and opcode. */
-  private candidates(): Candidate[] | undefined {
+  private candidates(): readonly Candidate[] | undefined {
     this.operandSize = 32;
     this.addressSize = 32;
     this.segment = -1;
@@ -180,17 +180,17 @@ export class Decoder {
       this.prefix(opcode);
       opcode = this.byte();
     }
-    let map = this.table['1'];
+    let map: OpcodeMap = '1';
     if (opcode === 0x0f) {
       opcode = this.byte();
-      map = this.table['0F'];
+      map = '0F';
       if (opcode === 0x38 || opcode === 0x3a) {
-        map = this.table[opcode === 0x38 ? '0F38' : '0F3A'];
+        map = opcode === 0x38 ? '0F38' : '0F3A';
         opcode = this.byte();
       }
     }
     this.opcode = opcode;
-    return map[opcode];
+    return this.table.candidates(map, opcode);
   }
 
   private prefix(byte: number): void {

@@ -27,28 +27,35 @@ export type OpcodeMap = '1' | '0F' | '0F38' | '0F3A';
 
 const isHexByte = (text: string): boolean => /^[0-9A-F]{2}\+?$/.test(text);
 
-/** Parses one declaration's encoding; throws on a malformed text (a programming error, found by the tests). */
-export function parseEncoding(declaration: Declaration): Candidate[] {
-  const tokens = declaration.encoding.split(' ');
-  const shapes = declaration.operands.map((kind) => kinds[kind] as KindShape);
+/** Prefix, opcode map and opcode of an encoding; `rest`: what follows. */
+function placeOf(encoding: string): { prefix: PrefixRule; map: OpcodeMap; opcode: string; rest: string[] } {
+  const tokens = encoding.split(' ');
+  let at = 0;
   let prefix: PrefixRule = 'any';
   if (tokens[0] === 'NP') {
     prefix = 'none';
-    tokens.shift();
+    at++;
   } else if (tokens.length > 1 && (tokens[0] === '66' || tokens[0] === 'F2' || tokens[0] === 'F3')) {
-    prefix = tokens.shift() as PrefixRule;
+    prefix = tokens[0];
+    at++;
   }
   let map: OpcodeMap = '1';
-  if (tokens[0] === '0F' && tokens.length > 1) {
-    tokens.shift();
+  if (tokens[at] === '0F' && tokens.length > at + 1) {
+    at++;
     map = '0F';
-    const second: string = tokens[0]!;
-    if ((second === '38' || second === '3A') && tokens.length > 1 && isHexByte(tokens[1]!)) {
-      tokens.shift();
+    const second = tokens[at];
+    if ((second === '38' || second === '3A') && tokens.length > at + 1 && isHexByte(tokens[at + 1]!)) {
+      at++;
       map = second === '38' ? '0F38' : '0F3A';
     }
   }
-  const opcodeText = tokens.shift() ?? '';
+  return { prefix, map, opcode: tokens[at] ?? '', rest: tokens.slice(at + 1) };
+}
+
+/** Parses one declaration's encoding; throws on a malformed text (a programming error, found by the tests). */
+export function parseEncoding(declaration: Declaration): Candidate[] {
+  const { prefix, map, opcode: opcodeText, rest: tokens } = placeOf(declaration.encoding);
+  const shapes = declaration.operands.map((kind) => kinds[kind] as KindShape);
   if (!isHexByte(opcodeText))
     throw new Error(`malformed encoding '${declaration.encoding}' of ${declaration.mnemonic}`);
   const opcode = parseInt(opcodeText, 16);
@@ -91,22 +98,35 @@ export function parseEncoding(declaration: Declaration): Candidate[] {
   return Array.from({ length: 8 }, (_, low) => ({ ...base, opcode: opcode + low }));
 }
 
-export type OpcodeTable = Record<OpcodeMap, (Candidate[] | undefined)[]>;
+/** All candidates by map and opcode byte. Each opcode's encodings are parsed when it is first met: a start meets few. */
+export class OpcodeTable {
+  private readonly waiting = byMap<Declaration>();
+  private readonly parsed = byMap<Candidate>();
 
-let table: OpcodeTable | undefined;
-
-/** All candidates by map and opcode byte; built on first use. */
-export function opcodeTable(): OpcodeTable {
-  if (table) return table;
-  table = { '1': [], '0F': [], '0F38': [], '0F3A': [] };
-  for (const declaration of declarations) {
-    for (const candidate of parseEncoding(declaration)) {
-      (table[candidate.map][candidate.opcode] ??= []).push(candidate);
+  constructor() {
+    for (const declaration of declarations) {
+      const { map, opcode } = placeOf(declaration.encoding);
+      for (const byte of opcode.endsWith('+') ? LOW_BITS : [0]) {
+        (this.waiting[map][parseInt(opcode, 16) + byte] ??= []).push(declaration);
+      }
     }
   }
-  for (const map of Object.values(table)) for (const list of map) list?.sort(moreSpecificFirst);
-  return table;
+
+  /** The most specific first; undefined where there is no instruction. */
+  candidates(map: OpcodeMap, opcode: number): readonly Candidate[] | undefined {
+    return this.parsed[map][opcode] ?? this.parse(map, opcode);
+  }
+
+  private parse(map: OpcodeMap, opcode: number): readonly Candidate[] | undefined {
+    const waiting = this.waiting[map][opcode];
+    if (waiting === undefined) return undefined;
+    const list = waiting.flatMap(parseEncoding).filter((candidate) => candidate.opcode === opcode);
+    return (this.parsed[map][opcode] = list.sort(moreSpecificFirst));
+  }
 }
+
+const LOW_BITS = [0, 1, 2, 3, 4, 5, 6, 7];
+const byMap = <T>(): Record<OpcodeMap, (T[] | undefined)[]> => ({ '1': [], '0F': [], '0F38': [], '0F3A': [] });
 
 /** Mandatory prefixes before free ones, exact ModRM bytes before extensions, forms before any. */
 function moreSpecificFirst(a: Candidate, b: Candidate): number {

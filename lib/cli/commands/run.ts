@@ -6,7 +6,6 @@ import { Bridges } from '../../../bridges/bridges.js';
 import type { BridgedLibrary } from '../../../bridges/library.js';
 import { selectBridges, SelectionError } from '../../../bridges/selection.js';
 import { useStubDirectory } from '../../../bridges/stub-directory.js';
-import { ProcessDebugger } from '../../../runtime/debug/process-debugger.js';
 import { cpuModel, hardwareCapabilities } from '../../../runtime/cpu/cpuid.js';
 import type { BackendKind } from '../../../runtime/engine/engine.js';
 import { createEngine, type EngineOptions } from '../../../runtime/engine/index.js';
@@ -19,7 +18,6 @@ import { endHostProcess, LinuxProcess, type ProcessOptions } from '../../../runt
 import { StraceWriter } from '../../../runtime/linux/strace.js';
 import { runHostThread } from '../../../runtime/linux/threads/host-thread.js';
 import { LoadError } from '../../../runtime/loader/load-error.js';
-import { ProcessController } from '../../control/controller.js';
 import { defaultSysroot } from '../../sysroot/location.js';
 import { translationDirectory } from '../cache-directory.js';
 import { dumpHooks } from '../dump.js';
@@ -27,7 +25,6 @@ import { ExitStatus, Failure, report, ReportedFailure } from '../failure.js';
 import { changedEnvironment, rawEnvironment } from '../raw-arguments.js';
 import type { RunOptions } from '../run-options.js';
 import { finishPerfMap, requirePerfMap } from '../perf-map.js';
-import { startProfile } from '../prof.js';
 import { lastingReport, reportStatistics } from '../stats.js';
 import { startWorker, type ThreadData } from '../worker.js';
 
@@ -46,6 +43,8 @@ export interface RunContext {
   readonly keepingMilliseconds?: number;
   /** `import` of a file's address: the bundle has none of its own. */
   readonly importModule?: (url: string) => Promise<unknown>;
+  /** Connects what watches the guest: gdb, an embedder, a profiler. */
+  readonly attach?: (guest: LinuxProcess, options: RunOptions) => void;
   /** What --bridge-module named. */
   readonly bridgeLibraries?: readonly BridgedLibrary[];
 }
@@ -69,9 +68,7 @@ export function run(options: RunOptions, context: RunContext): never {
       requirePerfMap();
     }
     load(guest, options, environment, sysroot);
-    if (options.gdb) guest.debugger = new ProcessDebugger(guest, options.gdb);
-    else if (options.control !== undefined) guest.debugger = new ProcessController(guest, options.control);
-    if (options.prof !== undefined) startProfile(guest, options.prof);
+    context.attach?.(guest, options);
     const { pid } = guest;
     const end = guest.run();
     guest.profiler?.finish();

@@ -1,0 +1,12 @@
+/** What watches a guest from its start: gdb, an embedder, a profiler. Ordinary runs do not load it. */
+import { ProcessDebugger } from '../../runtime/debug/process-debugger.js';
+import type { LinuxProcess } from '../../runtime/linux/process.js';
+import { ProcessController } from '../control/controller.js';
+import { startProfile } from './prof.js';
+import type { RunOptions } from './run-options.js';
+
+export function attach(guest: LinuxProcess, { gdb, control, prof }: RunOptions): void {
+  if (gdb) guest.debugger = new ProcessDebugger(guest, gdb);
+  else if (control !== undefined) guest.debugger = new ProcessController(guest, control);
+  if (prof !== undefined) startProfile(guest, prof);
+}
