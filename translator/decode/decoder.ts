@@ -113,7 +113,7 @@ export class Decoder {
     if (chosen === undefined) return { failure: 'invalid', length: this.at - this.start };
     const { declaration, shapes } = chosen;
     const { modrm, lock, operandSize } = this;
-    const memory = modrm >= 0 && modrm < 0xc0;
+    const memory = modrm >= 0 && modrm < 0xc0 && !declaration.options.anyMod;
     this.base = -1;
     this.index = -1;
     this.scale = 0;

@@ -63,6 +63,8 @@ export interface DeclarationOptions {
   readonly string?: 'rep' | 'repe';
   /** The operand size does not depend on the 66 prefix. */
   readonly fixedSize?: true;
+  /** The r/m operand is a register, whatever ModRM's mod bits say (MOV to and from control and debug registers). */
+  readonly anyMod?: true;
   /** Only the kernel (or an I/O privilege level that processes lack) may execute it. */
   readonly privileged?: true;
   /** x87 instruction that checks for pending exceptions first (waiting form); the lifter emits the check. */

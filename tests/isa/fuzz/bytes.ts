@@ -11,6 +11,8 @@ import { askProcessor } from '../native.js';
 import { stateFromSeed, type Random } from '../random.js';
 
 const MAXIMUM = 15;
+/** ModRM, SIB and displacement. */
+const LONGEST_OPERAND = 6;
 const CODE_END = CODE_ADDRESS + 4096;
 const SIGILL = 4;
 const SIGSEGV = 11;
@@ -195,8 +197,8 @@ export function knownExtension(bytes: Uint8Array): string | undefined {
   if (lock && (second === 0x20 || second === 0x22)) return 'CR8 by LOCK';
   if (lock && second === 0x00) return 'LOCK ignored by verr and verw';
   if (second === 0xff) return 'UD0, whose operand not all processors read';
-  // Its ModRM byte would be the sixteenth: refused for the opcode, or for the length.
-  if (second === 0xb9 && at + 2 >= MAXIMUM) return 'UD1 that is too long';
+  // Its operand may end after the fifteenth byte: refused for the opcode, or for the length.
+  if (second === 0xb9 && at + 2 + LONGEST_OPERAND > MAXIMUM) return 'UD1 that is too long';
   if (second === 0x01) return 'system and monitor instructions';
   if (second === 0x05 || second === 0x07) return 'syscall';
   if (second === 0x34 || second === 0x35) return 'sysenter, of which processors differ';

@@ -1,7 +1,7 @@
 /**
  * `npm run fuzz:isa -- [--cases N] [--seed S] [--engines interpret,block,region:js,region:wasm,region:lazy] [--only REGEXP] [--length L]
- * [--coverage FILE] [--keep]`: instructions in random states against the live processor. Most of the executions go through every declared form with
- * every way of addressing, one after the other; the rest are random sequences and random bytes. What differs is made as simple
+ * [--coverage FILE] [--keep]`: instructions in random states against the live processor. Most of the executions go through all declared forms,
+ * each as often as the others, with every way of addressing; the rest are random sequences and random bytes. What differs is made as simple
  * as it can be and printed; `--keep` adds it to the regression cases. `--only`: just declarations whose key matches; with `--length` just sequences of at most
  * L instructions, mostly of those. `npm run fuzz:decoder -- [--cases N] [--seed S]`: see decoder.ts.
  */
@@ -10,12 +10,11 @@ import { parseArgs } from 'node:util';
 import { FUZZED_ENGINES, isTestedEngine, type TestedEngine } from '../execute.js';
 import { Random } from '../random.js';
 import { addRegressions } from '../regressions.js';
-import { declarationKey } from '../variants.js';
 import { byteSubjects } from './byte-subjects.js';
 import { Coverage } from './coverage.js';
 import { fuzzDecoder } from './decoder.js';
 import { Fuzzer, topicOf, type Finding } from './fuzzer.js';
-import { declaredSubjects, FormCycle, sequenceSubjects, type Subject } from './subject.js';
+import { declaredSubjects, sequenceSubjects, type Subject } from './subject.js';
 
 /** Executions that the processor is asked for at once. */
 const BATCH = 8000;
@@ -33,8 +32,9 @@ const THEMES = [
 ];
 /** Topics whose first finding is made simple and printed. */
 const SHOWN = 25;
-/** What each form should have been executed at least, in five million executions. */
+/** What each form should have been executed at least, where there are so many executions. */
 const LEAST = 200;
+const ENOUGH = 1e6;
 
 /** Names as `bridge86 bench` has them. */
 const ENGINE_NAMES: Readonly<Record<string, TestedEngine>> = {
@@ -62,8 +62,7 @@ interface Settings {
 function fuzzInstructions({ cases, seed, engines, only, length, coverageFile, keep }: Settings): number {
   const random = new Random(seed);
   const fuzzer = new Fuzzer(engines);
-  const coverage = new Coverage();
-  const cycle = new FormCycle(only ?? /./, declarationKey, random);
+  const coverage = new Coverage(random, only);
   const times = new Map<string, number>();
   const shown: Finding[] = [];
   const seen = new Set<string>();
@@ -80,7 +79,7 @@ function fuzzInstructions({ cases, seed, engines, only, length, coverageFile, ke
         subjects.push(...sequenceSubjects(random, 2 + random.below((length || LONGEST_SEQUENCE) - 1), theme));
       } else if (kind < SEQUENCES + BYTES) subjects.push(...byteSubjects(random));
       else {
-        const { declaration, variant } = cycle.next();
+        const { declaration, variant } = coverage.next();
         subjects.push(...declaredSubjects(random, declaration, variant));
       }
     }
@@ -106,8 +105,9 @@ function fuzzInstructions({ cases, seed, engines, only, length, coverageFile, ke
   }
   for (const [topic, count] of times) console.log(`${count} executions differ: ${topic}`);
   console.log(coverage.summary());
+  if (cases >= ENOUGH) console.log(coverage.compact());
   const few = coverage.below(LEAST);
-  if (few.length > 0 && cases >= 5e6) console.log(`executed less than ${LEAST} times:\n${few.join('\n')}`);
+  if (few.length > 0 && cases >= ENOUGH) console.log(`executed less than ${LEAST} times:\n${few.join('\n')}`);
   if (coverageFile !== undefined) writeFileSync(coverageFile, coverage.table());
   const seconds = (performance.now() - started) / 1000;
   const cpu = process.resourceUsage();

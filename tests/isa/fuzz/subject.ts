@@ -5,8 +5,7 @@ import type { Declaration } from '../../../translator/isa/declare.js';
 import type { Case } from '../machine.js';
 import { caseProfile, makeCase } from '../operands.js';
 import { PROFILES, type Random } from '../random.js';
-import { reasonToSkip, variantsOf, type Variant } from '../variants.js';
-import { declarations } from '../../../translator/isa/index.js';
+import type { Variant } from '../variants.js';
 import { randomSequence, type Part } from './sequences.js';
 import { vary, varyState } from './vary.js';
 
@@ -21,7 +20,7 @@ export interface Subject {
 }
 
 /** States that an instruction, once made and translated, is executed in. */
-const STATES = 16;
+const STATES = 24;
 
 const decodeMemory = new Uint8Array(32);
 const decoder = new Decoder(decodeMemory);
@@ -59,31 +58,4 @@ export function sequenceSubjects(random: Random, length: number, only?: RegExp):
     parts,
     undefinedFlags,
   }));
-}
-
-/** Every form with every way of addressing, one after the other and again from the first: what is systematic of the fuzzing. */
-export class FormCycle {
-  private readonly forms: readonly { declaration: Declaration; variant: Variant }[];
-  private at = 0;
-
-  constructor(only: RegExp, key: (declaration: Declaration) => string, random: Random) {
-    const forms = declarations
-      .filter((declaration) => reasonToSkip(declaration) === undefined && only.test(key(declaration)))
-      .flatMap((declaration) => variantsOf(declaration).map(({ variant }) => ({ declaration, variant })));
-    // In an order by chance: a part of the cycle is then a sample of all of it.
-    for (let i = forms.length - 1; i > 0; i--) {
-      const j = random.below(i + 1);
-      [forms[i], forms[j]] = [forms[j]!, forms[i]!];
-    }
-    this.forms = forms;
-  }
-
-  get size(): number {
-    return this.forms.length;
-  }
-  next(): { declaration: Declaration; variant: Variant } {
-    const form = this.forms[this.at]!;
-    this.at = (this.at + 1) % this.forms.length;
-    return form;
-  }
 }

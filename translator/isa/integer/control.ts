@@ -181,13 +181,13 @@ for (const [name, encoding] of [
 ] as const) {
   instruction(name, encoding, ['Ib'], privileged, refuse);
 }
-// Control registers other than these do not exist: #UD. Processors take any ModRM as naming a register.
+// Control registers other than these do not exist: #UD.
 for (const number of [0, 2, 3, 4]) {
-  instruction('mov cr', `0F 20 /${number}`, ['Ed'], { ...privileged, fixedSize: true }, refuse);
-  instruction('mov cr', `0F 22 /${number}`, ['Ed'], { ...privileged, fixedSize: true }, refuse);
+  instruction('mov cr', `0F 20 /${number}`, ['Ed'], { ...privileged, fixedSize: true, anyMod: true }, refuse);
+  instruction('mov cr', `0F 22 /${number}`, ['Ed'], { ...privileged, fixedSize: true, anyMod: true }, refuse);
 }
 for (const encoding of ['0F 21', '0F 23']) {
-  instruction('mov dr', encoding, ['Ed'], { ...privileged, fixedSize: true }, refuse);
+  instruction('mov dr', encoding, ['Ed'], { ...privileged, fixedSize: true, anyMod: true }, refuse);
 }
 for (const [name, encoding] of [
   ['lldt', '0F 00 /2'],
