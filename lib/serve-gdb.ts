@@ -1,6 +1,7 @@
 /** gdb at a machine: runs it as gdb says until gdb detaches, goes away or kills, in the calling thread. */
 import { Connection } from '../runtime/debug/gdb/connection.js';
 import { type DebugTarget, GdbServer } from '../runtime/debug/gdb/server.js';
+import { DebugSession } from '../runtime/debug/gdb/session.js';
 import { GdbSignal } from '../runtime/debug/gdb/signals.js';
 import { acceptOne, type SocketAddress, SocketStream } from '../runtime/host/socket.js';
 import { strerror } from '../runtime/host/strerror.js';
@@ -19,8 +20,9 @@ export function serveGdb(
 ): 'detach' | 'kill' {
   const fd = acceptOne(address);
   if (fd < 0) throw new Error(`no connection for gdb: ${strerror(-fd)}`);
-  const connection = new Connection(new SocketStream(fd));
-  const server = new GdbServer(connection, target);
+  const session = new DebugSession();
+  const connection = new Connection(new SocketStream(fd), session);
+  const server = new GdbServer(connection, target, session);
   wakeOnInput(fd);
   try {
     let signal: number = GdbSignal.SIGTRAP;
@@ -29,8 +31,8 @@ export function serveGdb(
       const resumption = server.stop(signal, detail, tell);
       if (resumption.kind === 'detach' || resumption.kind === 'kill') return resumption.kind;
       const result = run(resumption.kind === 'step' ? { count: 1 } : {}, () => server.pollInterrupt());
-      const hit = server.takeHit();
-      const isBreakpoint = result.reason === 'until' && server.isBreakpoint(target.registers.eip);
+      const hit = server.points.takeHit();
+      const isBreakpoint = result.reason === 'until' && server.points.isBreakpoint(target.registers.eip);
       detail = hit ?? (isBreakpoint ? 'swbreak:;' : '');
       signal = hit === undefined ? signalOf(result) : GdbSignal.SIGTRAP;
     }

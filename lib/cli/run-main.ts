@@ -51,8 +51,13 @@ function failed(error: unknown): 'failed' {
 
 /** A Worker of a run. */
 export async function runThread(data: ThreadData, context: RunContext = {}): Promise<void> {
-  const { bridgeModules } = data.options;
-  if (bridgeModules.length === 0) runThreadWith(data, context);
-  const bridgeLibraries = await loadBridgeModules(bridgeModules, context.importModule!);
-  runThreadWith(data, { ...context, bridgeLibraries });
+  const { bridgeModules, gdb } = data.options;
+  if (bridgeModules.length === 0 && !gdb) runThreadWith(data, context);
+  runThreadWith(data, {
+    ...context,
+    ...(bridgeModules.length > 0 && {
+      bridgeLibraries: await loadBridgeModules(bridgeModules, context.importModule!),
+    }),
+    ...(gdb && { attach: (await import('./attach.js')).attachThread }),
+  });
 }

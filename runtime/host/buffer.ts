@@ -25,7 +25,17 @@ export class HostBuffer {
 
 const AT_FDCWD = -100;
 const O_CLOEXEC = 0o2000000;
-const HOST = { read: 0, close: 3, fstat: 5, pread64: 17, getpid: 39, openat: 257, readlinkat: 267 } as const;
+const HOST = {
+  close: 3,
+  fstat: 5,
+  pread64: 17,
+  pwrite64: 18,
+  getpid: 39,
+  openat: 257,
+  readlinkat: 267,
+  memfd_create: 319,
+} as const;
+const MFD_CLOEXEC = 1;
 /** PATH_MAX; also the piece in which files are read. */
 const PATH_MAX = 4096;
 const READ_PIECE = 1 << 16;
@@ -97,6 +107,23 @@ export function hostReadAll(path: string): Uint8Array | number {
   const all = hostRead(fd, 0, Number.MAX_SAFE_INTEGER);
   hostClose(fd);
   return all;
+}
+
+/** A file in memory that has these contents, or a negated error number. @param name that /proc shows */
+export function hostMemoryFile(contents: Uint8Array, name: string, closeOnExecute = true): number {
+  const path = scratch.putCString(new TextEncoder().encode(name));
+  const fd = syscall(HOST.memfd_create, path, closeOnExecute ? MFD_CLOEXEC : 0);
+  for (let at = 0; fd >= 0 && at < contents.length;) {
+    const piece = contents.subarray(at, at + READ_PIECE);
+    scratch.bytes.set(piece);
+    const count = syscall(HOST.pwrite64, fd, scratch.address, piece.length, at);
+    if (count <= 0) {
+      hostClose(fd);
+      return count;
+    }
+    at += count;
+  }
+  return fd;
 }
 
 /** A symbolic link's target, or a negated error number. */

@@ -24,4 +24,6 @@ export interface Supervisor {
   /** The process executes another program. */
   onExecute(): void;
   onEnd(end: ProcessEnd): void;
+  /** This thread's guest thread is gone, and others go on. */
+  onThreadEnd?(): void;
 }

@@ -74,6 +74,39 @@ void tap.test('threads stand still, and gdb sees where', { skip }, async (t) => 
   t.ok(answers.some((line) => /^#1 .* threads \(\) at /.test(line)));
 });
 
+/** Threads that spin are anywhere in their loop; only the native gdb tells of threads' ends. */
+const ofThreads = (answers: readonly string[]): string[] =>
+  answers
+    .filter((line) => !/exited\]$|system_call \(/.test(line))
+    .map((line) =>
+      line
+        .replace('LWP', 'Thread')
+        .replace(/0x[0-9a-f]+ in take_turns/, 'take_turns')
+        .replace(/ +/g, ' '),
+    );
+
+void tap.test('breakpoints, steps and watchpoints in threads that take turns', { skip }, async (t) => {
+  const script = [
+    ...['break visit', 'continue', 'print who', 'bt', 'finish', 'next', 'continue', 'print who', 'bt'],
+    ...['thread 2', 'frame function take_turns', 'print own', 'print i', 'thread 3'],
+    ...['set scheduler-locking on', 'stepi', 'next', 'next', 'print twice', 'print visits'],
+    ...['set scheduler-locking off', 'continue', 'print who', 'delete'],
+    ...['watch visits', 'continue', 'continue', 'bt', 'delete'],
+    ...['break visit if who == 2', 'continue', 'info threads', 'print $_thread', 'delete', 'continue'],
+  ];
+  const { answers, status } = await remote(GUEST, script, ['turns']);
+  t.equal(status, 18);
+  t.equal(answers.filter((line) => /^New value = /.test(line)).length, 2, 'two threads write what is watched');
+  const wanted = native(GUEST, script, ['turns']);
+  if (wanted.length > 40) t.same(ofThreads(answers), ofThreads(wanted), 'as gdb answers at the native process');
+});
+
+void tap.test('another thread than the first detaches, or kills', { skip }, async (t) => {
+  const reach = ['break visit', 'continue', 'continue', 'set scheduler-locking on', 'next'];
+  t.equal((await remote(GUEST, [...reach, 'detach'], ['turns'])).status, 18);
+  t.equal((await remote(GUEST, [...reach, 'kill'], ['turns'])).signal, 'SIGKILL');
+});
+
 void tap.test('libraries, mappings, auxiliary vector', { skip: skip || (root ? false : 'no sysroot') }, async (t) => {
   const script = [
     'break main',

@@ -84,9 +84,10 @@ export function run(options: RunOptions, context: RunContext): never {
 }
 
 /** A Worker of a run: its life long it runs threads of the guest. */
-export function runThread({ start, options }: ThreadData, { bridgeLibraries = [] }: RunContext = {}): never {
+export function runThread({ start, options }: ThreadData, { bridgeLibraries = [], attach }: RunContext = {}): never {
   try {
     const guest = new LinuxProcess({ ...processOptions(options, { bridgeLibraries }), thread: start });
+    attach?.(guest, options);
     endHostProcess(guest, runHostThread(guest));
   } catch (error) {
     endByFailure(error);

@@ -1,5 +1,6 @@
 /** Packets of gdb's remote protocol over a socket (gdb manual, appendix E.1): framing, checksums, acknowledgements, escapes. */
 import type { SocketStream } from '../../host/socket.js';
+import { type DebugSession, Feature } from './session.js';
 
 const DOLLAR = 0x24;
 const HASH = 0x23;
@@ -11,13 +12,15 @@ const ESCAPE_BIT = 0x20;
 const INTERRUPT = 3;
 
 export class Connection {
-  /** gdb asked for no acknowledgements. */
-  withoutAcknowledgements = false;
   isClosed = false;
   private received: number[] = [];
   private last: Uint8Array = new Uint8Array();
 
-  constructor(private readonly stream: SocketStream) {}
+  /** @param session where it was agreed that there be no acknowledgements, and how long the connection stands */
+  constructor(
+    private readonly stream: SocketStream,
+    private readonly session: DebugSession,
+  ) {}
 
   get fd(): number {
     return this.stream.fd;
@@ -30,6 +33,11 @@ export class Connection {
       if (packet) return packet;
       if (!this.fill()) return undefined;
     }
+  }
+
+  /** Whether something has come that was not looked at, or gdb is gone. */
+  get hasInput(): boolean {
+    return this.received.length > 0 || this.stream.isReadable;
   }
 
   /** Whether gdb has sent Ctrl-C (or has gone) while the guest runs. Nothing is waited for. */
@@ -85,7 +93,7 @@ export class Connection {
     const end = received.indexOf(HASH);
     if (end < 0 || received.length < end + 3) return undefined;
     const body = received.splice(0, end + 3).slice(1, end);
-    if (!this.withoutAcknowledgements) this.stream.write(Uint8Array.of(PLUS));
+    if (!this.session.has(Feature.noAcknowledgements)) this.stream.write(Uint8Array.of(PLUS));
     const bytes: number[] = [];
     for (let at = 0; at < body.length; at++) {
       bytes.push(body[at] === ESCAPE ? body[++at]! ^ ESCAPE_BIT : body[at]!);

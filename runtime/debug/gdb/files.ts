@@ -2,7 +2,8 @@
  * Files as the guest sees them, for gdb: its Host I/O packets (gdb manual, appendix E.7). By them gdb finds the program and its
  * libraries without being told where they are, and shows `info proc`. Nothing can be written.
  */
-import { hostClose, hostOpen, hostRead, hostStat } from '../../host/buffer.js';
+import { hostClose, hostMemoryFile, hostOpen, hostRead, hostStat } from '../../host/buffer.js';
+import type { DebugSession } from './session.js';
 
 /** What a debugged process's file names mean. */
 export interface DebugFiles {
@@ -14,9 +15,8 @@ export interface DebugFiles {
 }
 
 /** Error numbers of the protocol (appendix E.13.8), which are Linux's as far as they go. */
-const FileError = { noEntry: 2, badDescriptor: 9, access: 13, unknown: 9999 } as const;
+const FileError = { noEntry: 2, badDescriptor: 9, access: 13, tooMany: 24, unknown: 9999 } as const;
 const WRITE_FLAGS = 3;
-const S_IFREG = 0o100444;
 
 interface Status {
   readonly mode: number;
@@ -24,19 +24,14 @@ interface Status {
   readonly modified: number;
 }
 
-interface OpenFile {
-  read(offset: number, length: number): Uint8Array | number;
-  status(): Status | number;
-  close(): void;
-}
-
 export class HostFiles {
-  private readonly open = new Map<number, OpenFile>();
-  private next = 3;
-
-  /** @param pieceLimit the longest contents of an answer */
+  /**
+   * @param session has the open files' descriptors, which are the host's
+   * @param pieceLimit the longest contents of an answer
+   */
   constructor(
     private readonly files: DebugFiles,
+    private readonly session: DebugSession,
     private readonly pieceLimit: number,
   ) {}
 
@@ -55,16 +50,16 @@ export class HostFiles {
       case 'readlink':
         return withBytes(this.files.readLink(path()));
       case 'pread':
-        return this.onFile(number(0), (file) => withBytes(file.read(number(2), Math.min(number(1), this.pieceLimit))));
+        return this.onFile(number(0), (fd) => withBytes(hostRead(fd, number(2), Math.min(number(1), this.pieceLimit))));
       case 'fstat':
-        return this.onFile(number(0), (file) => {
-          const status = file.status();
+        return this.onFile(number(0), (fd) => {
+          const status = hostStat(fd);
           return typeof status === 'number' ? result(status) : withBytes(statusBytes(status));
         });
       case 'close':
-        return this.onFile(number(0), (file) => {
-          file.close();
-          this.open.delete(number(0));
+        return this.onFile(number(0), (fd) => {
+          this.session.removeFile(fd);
+          hostClose(fd);
           return result(0);
         });
       case 'pwrite':
@@ -76,37 +71,23 @@ export class HostFiles {
   }
 
   closeAll(): void {
-    for (const file of this.open.values()) file.close();
-    this.open.clear();
+    for (const fd of this.session.files) {
+      this.session.removeFile(fd);
+      hostClose(fd);
+    }
   }
 
-  private onFile(descriptor: number, act: (file: OpenFile) => Uint8Array): Uint8Array {
-    const file = this.open.get(descriptor);
-    return file ? act(file) : result(-FileError.badDescriptor);
+  private onFile(fd: number, act: (fd: number) => Uint8Array): Uint8Array {
+    return this.session.files.includes(fd) ? act(fd) : result(-FileError.badDescriptor);
   }
 
   private openFile(path: Uint8Array): number {
-    const { files } = this;
-    const bytes = files.virtualFile(path);
-    let file: OpenFile;
-    if (bytes) {
-      file = {
-        read: (offset, length) => bytes.subarray(offset, offset + length),
-        status: () => ({ mode: S_IFREG, size: bytes.length, modified: 0 }),
-        close: () => undefined,
-      };
-    } else {
-      const fd = hostOpen(files.hostPath(path));
-      if (fd < 0) return fd;
-      file = {
-        read: (offset, length) => hostRead(fd, offset, length),
-        status: () => hostStat(fd),
-        close: () => hostClose(fd),
-      };
-    }
-    const descriptor = this.next++;
-    this.open.set(descriptor, file);
-    return descriptor;
+    const { files, session } = this;
+    const made = files.virtualFile(path);
+    const fd = made ? hostMemoryFile(made, 'gdb') : hostOpen(files.hostPath(path));
+    if (fd < 0 || session.addFile(fd)) return fd;
+    hostClose(fd);
+    return -FileError.tooMany;
   }
 }
 

@@ -1,14 +1,15 @@
 /**
- * The remote protocol's commands (gdb manual, appendix E): answers while the guest stands still, until gdb lets it go on.
- * Breakpoints are stops of the engine, so no byte of the guest's code ever changes; watchpoints are watched memory.
+ * The remote protocol's commands (gdb manual, appendix E): answers while the guest stands still, until gdb lets it go on. Each
+ * thread that may stop has a server of its own; what gdb has said to one of them counts for all (`session.ts`).
  */
 import type { Registers } from '../../cpu/registers.js';
 import type { Dispatcher } from '../../engine/engine.js';
 import type { Mappings } from '../../memory/mappings.js';
 import { peek, poke } from '../../memory/peek.js';
-import type { WatchedRange } from '../../memory/watch.js';
 import type { Connection } from './connection.js';
 import { type DebugFiles, HostFiles } from './files.js';
+import { parsePoint, Points } from './points.js';
+import { type DebugSession, Feature } from './session.js';
 import {
   readTargetRegister,
   readTargetRegisters,
@@ -56,9 +57,12 @@ export interface ForkedChild {
   release(): void;
 }
 
-/** What gdb wants next. `signal`: in gdb's numbers, 0 for none. */
+/** What a thread is to do next. */
+export type Action = 'continue' | 'step' | 'hold';
+
+/** What gdb wants next, of the thread that stopped and of others by their ids. `signal`: in gdb's numbers, 0 for none. */
 export type Resumption =
-  | { readonly kind: 'continue' | 'step'; readonly signal: number }
+  | { readonly kind: Action; readonly signal: number; readonly others: (thread: number) => Action }
   | { readonly kind: 'detach' }
   | { readonly kind: 'kill' };
 
@@ -70,14 +74,7 @@ const number = (text: string | undefined): number => Number.parseInt(text ?? '0'
 export class GdbServer {
   /** The last stop's signal and further pairs. */
   private stopped = { signal: GDB_SIGTRAP, detail: '' };
-  private readonly breakpoints = new Set<number>();
-  private readonly watchpoints = new Map<string, WatchedRange[]>();
-  /** The watchpoint that was hit in the instruction before the stop. */
-  private hit: string | undefined;
-  /** What gdb knows of: ids of threads with their process's, events of forks. */
-  private multiprocess = false;
-  reportsForks = false;
-  reportsVforks = false;
+  readonly points: Points;
   /** Whom `g`, `m` and `Z` are about. */
   private selected = { pid: 0, thread: 0 };
   private child: ForkedChild | undefined;
@@ -86,8 +83,21 @@ export class GdbServer {
   constructor(
     private readonly connection: Connection,
     private readonly target: DebugTarget,
+    private readonly session: DebugSession,
   ) {
-    if (target.files) this.hostFiles = new HostFiles(target.files, PACKET_SIZE / 2 - 32);
+    this.points = new Points(target.engine, session);
+    if (target.files) this.hostFiles = new HostFiles(target.files, session, PACKET_SIZE / 2 - 32);
+  }
+
+  /** Ids of threads come with their process's. */
+  private get multiprocess(): boolean {
+    return this.session.has(Feature.multiprocess);
+  }
+  get reportsForks(): boolean {
+    return this.session.has(Feature.forkEvents);
+  }
+  get reportsVforks(): boolean {
+    return this.session.has(Feature.vforkEvents);
   }
 
   get isConnected(): boolean {
@@ -95,17 +105,6 @@ export class GdbServer {
   }
   pollInterrupt(): boolean {
     return this.connection.pollInterrupt();
-  }
-
-  /** Whether execution stopped for a watchpoint; forgets it. */
-  takeHit(): string | undefined {
-    const { hit } = this;
-    this.hit = undefined;
-    return hit;
-  }
-
-  isBreakpoint(address: number): boolean {
-    return this.breakpoints.has(address >>> 0);
   }
 
   /**
@@ -117,6 +116,7 @@ export class GdbServer {
   stop(signal: number, detail: string, tell: boolean, child?: ForkedChild): Resumption {
     const { pid, thread } = this.target;
     this.selected = { pid, thread };
+    this.points.follow();
     this.child = child;
     this.stopped = { signal, detail };
     if (tell) this.connection.send(this.stopReply);
@@ -160,11 +160,8 @@ export class GdbServer {
   /** Takes away what gdb has set. */
   clear(): void {
     this.hostFiles?.closeAll();
-    for (const address of this.breakpoints) this.target.engine.observe().removeStop(address);
-    this.breakpoints.clear();
-    for (const ranges of this.watchpoints.values())
-      for (const range of ranges) this.target.engine.watchMemory().remove(range);
-    this.watchpoints.clear();
+    this.session.setPoints([]);
+    this.points.follow();
   }
 
   private command(packet: Uint8Array): Resumption | undefined {
@@ -218,10 +215,14 @@ export class GdbServer {
       case 'c':
       case 's':
         if (rest !== '') target.registers.eip = number(rest);
-        return { kind: text[0] === 'c' ? 'continue' : 'step', signal: 0 };
+        return { kind: text[0] === 'c' ? 'continue' : 'step', signal: 0, others: () => 'continue' };
       case 'C':
       case 'S':
-        return { kind: text[0] === 'C' ? 'continue' : 'step', signal: number(rest.split(';')[0]) };
+        return {
+          kind: text[0] === 'C' ? 'continue' : 'step',
+          signal: number(rest.split(';')[0]),
+          others: () => 'continue',
+        };
       case 'k':
         return { kind: 'kill' };
       case 'D':
@@ -254,19 +255,9 @@ export class GdbServer {
     const { connection } = this;
     if (text === 'vCont?') connection.send('vCont;c;C;s;S');
     else if (text.startsWith('vCont;')) {
-      const actions = text.slice('vCont;'.length).split(';');
-      // The first that the thread belongs to holds for it.
-      const wanted = actions.find((action) => {
-        const { pid, thread } = this.parseThread(action.split(':')[1] ?? '-1');
-        return (thread <= 0 || thread === this.target.thread) && pid === this.target.pid;
-      });
-      if (wanted === undefined) {
-        connection.send('E03');
-        return undefined;
-      }
-      const [what = ''] = wanted.split(':');
-      const signal = what.length > 1 ? number(what.slice(1)) : 0;
-      return { kind: what[0] === 's' || what[0] === 'S' ? 'step' : 'continue', signal };
+      const resumption = this.resumption(text.slice('vCont;'.length).split(';'));
+      if (resumption) return resumption;
+      connection.send('E03');
     } else if (text.startsWith('vKill')) {
       connection.send('OK');
       return { kind: 'kill' };
@@ -274,6 +265,24 @@ export class GdbServer {
       connection.sendBytes(this.hostFiles.answer(text.slice('vFile:'.length)));
     } else connection.send('');
     return undefined;
+  }
+
+  /** @param actions of a `vCont`; undefined where no thread would go on */
+  private resumption(actions: readonly string[]): Resumption | undefined {
+    const { target } = this;
+    const wanted = actions.map((text) => {
+      const [what = '', whom = '-1'] = text.split(':');
+      return { what: what.toLowerCase()[0], signal: number(what.slice(1) || '0'), ...this.parseThread(whom) };
+    });
+    // The first that a thread belongs to holds for it; threads without any stand still.
+    const find = (id: number): (typeof wanted)[number] | undefined =>
+      wanted.find(({ pid, thread }) => (thread <= 0 || thread === id) && pid === target.pid);
+    const others = (id: number): Action => {
+      const what = find(id)?.what;
+      return what === undefined ? 'hold' : what === 's' ? 'step' : 'continue';
+    };
+    if (target.threads.every(({ id }) => others(id) === 'hold')) return undefined;
+    return { kind: others(target.thread), signal: find(target.thread)?.signal ?? 0, others };
   }
 
   /** gdb leaves the process, or the child that it has just been told of. */
@@ -311,9 +320,14 @@ export class GdbServer {
     const { connection, target } = this;
     if (text.startsWith('qSupported')) {
       const known = text.slice(text.indexOf(':') + 1).split(';');
-      this.multiprocess = known.includes('multiprocess+');
-      this.reportsForks = target.reportsForks && this.multiprocess && known.includes('fork-events+');
-      this.reportsVforks = this.reportsForks && known.includes('vfork-events+');
+      const multiprocess = known.includes('multiprocess+');
+      const forks = target.reportsForks && multiprocess && known.includes('fork-events+');
+      const vforks = forks && known.includes('vfork-events+');
+      this.session.agree(
+        (multiprocess ? Feature.multiprocess : 0) |
+          (forks ? Feature.forkEvents : 0) |
+          (vforks ? Feature.vforkEvents : 0),
+      );
       const features = [
         `PacketSize=${PACKET_SIZE.toString(16)}`,
         'qXfer:features:read+;qXfer:threads:read+',
@@ -328,7 +342,7 @@ export class GdbServer {
       connection.send(features.join(';'));
     } else if (text === 'QStartNoAckMode') {
       connection.send('OK');
-      connection.withoutAcknowledgements = true;
+      this.session.agree(Feature.noAcknowledgements);
     } else if (text === 'qAttached' || text.startsWith('qAttached:')) connection.send('0');
     else if (text === 'qC') connection.send(`QC${this.threadId(target.thread)}`);
     else if (text === 'qfThreadInfo')
@@ -385,47 +399,9 @@ export class GdbServer {
     return (hole > address ? peek(mappings, address, hole - address) : undefined) ?? new Uint8Array();
   }
 
-  /** Sets or takes away a breakpoint (types 0 and 1) or watchpoint (2 write, 3 read, 4 either). */
   private point(isSet: boolean, text: string): string {
-    const { engine } = this.target;
-    const [type, addressText, lengthText] = text.split(/[,;]/);
-    const address = number(addressText);
-    if (type === '0' || type === '1') {
-      if (isSet && !this.breakpoints.has(address)) engine.observe().addStop(address);
-      else if (!isSet && this.breakpoints.has(address)) engine.observe().removeStop(address);
-      if (isSet) this.breakpoints.add(address);
-      else this.breakpoints.delete(address);
-      return 'OK';
-    }
-    const name = WATCH_NAMES.get(type ?? '');
-    if (name === undefined) return '';
-    const key = `${type},${address},${lengthText}`;
-    const watch = engine.watchMemory();
-    if (!isSet) {
-      for (const range of this.watchpoints.get(key) ?? []) watch.remove(range);
-      this.watchpoints.delete(key);
-      return 'OK';
-    }
-    if (this.watchpoints.has(key)) return 'OK';
-    const kinds =
-      type === '2' ? (['write'] as const) : type === '3' ? (['read'] as const) : (['read', 'write'] as const);
-    const ranges = kinds.map((kind): WatchedRange => ({
-      kind,
-      start: address,
-      end: address + Math.max(1, number(lengthText)),
-      listener: () => {
-        this.hit ??= `${name}:${address.toString(16)};`;
-        engine.observe().requestStop();
-      },
-    }));
-    for (const range of ranges) watch.add(range);
-    this.watchpoints.set(key, ranges);
-    return 'OK';
+    const point = parsePoint(text);
+    if (!point) return '';
+    return this.points.change(isSet, point) ? 'OK' : 'E01';
   }
 }
-
-const WATCH_NAMES: ReadonlyMap<string, string> = new Map([
-  ['2', 'watch'],
-  ['3', 'rwatch'],
-  ['4', 'awatch'],
-]);

@@ -50,6 +50,7 @@ export function endThread(process: LinuxProcess, killed: boolean): void {
   table.setSlot(index, Slot.kill, 0);
   table.setSlot(index, Slot.status, threads.isLeader ? Status.ended : Status.idle);
   if (table.get(Control.ending) !== 0) table.wakeSlot(index, Slot.status);
+  process.debugger?.onThreadEnd?.();
   lock.leave();
   // The process ends as its last thread does (kernel/exit.c, synchronize_group_exit).
   if (last) threads.endProcess('exit', end?.kind === 'thread' ? end.status : 0);

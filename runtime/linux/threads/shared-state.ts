@@ -26,6 +26,8 @@ const PARTS = {
   bridges: 1 << 16,
   /** Host objects that the guest has handles of: `bridges/handles.ts`. */
   handles: 1 << 21,
+  /** What gdb and the threads have agreed on: `debug/gdb/session.ts`. */
+  debugger: 1 << 15,
 } as const;
 type Part = keyof typeof PARTS;
 

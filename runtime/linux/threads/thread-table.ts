@@ -79,6 +79,8 @@ export const Slot = {
   clearChildTid: 8,
   personality: 9,
   robustList: 10,
+  /** What gdb wants of the thread: `debug/process-debugger.ts`. */
+  debug: 11,
 } as const;
 export type SlotWord = (typeof Slot)[keyof typeof Slot];
 type ControlWord = (typeof Control)[keyof typeof Control];

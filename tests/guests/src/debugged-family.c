@@ -1,6 +1,6 @@
 /*
  * For the debugger: children and threads. Without an argument a fork; `exec`: the child executes this program again;
- * `threads`: two threads wait while a function is called.
+ * `threads`: two threads wait while a function is called; `turns`: two threads call a function by turns.
  */
 #include "guest.h"
 
@@ -32,6 +32,35 @@ __attribute__((noinline)) static void work(void)
     __sync_fetch_and_add(&ended, 1);
 }
 
+static volatile int turn, visits;
+
+__attribute__((noinline)) static int visit(int who)
+{
+    int twice = who * 2;
+    visits += twice;
+    return twice;
+}
+
+__attribute__((noinline)) static void take_turns(int own, int next)
+{
+    for (int i = 0; i < 3; i++) {
+        while (turn != own) __asm__ volatile("pause");
+        int got = visit(own);
+        turn = got == own * 2 ? next : 0;
+    }
+    __sync_fetch_and_add(&ended, 1);
+}
+
+static void one(void)
+{
+    take_turns(1, 2);
+}
+
+static void two(void)
+{
+    take_turns(2, 1);
+}
+
 static void start(void (*function)(void), char *stack)
 {
     int result;
@@ -54,10 +83,21 @@ static int threads(void)
     return result;
 }
 
+static int turns(void)
+{
+    static char stacks[2][4096] __attribute__((aligned(16)));
+    start(one, stacks[0] + sizeof stacks[0]);
+    start(two, stacks[1] + sizeof stacks[1]);
+    turn = 1;
+    while (ended < 2) sys0(SYS_sched_yield);
+    return visits;
+}
+
 int main(int argc, char **argv, char **envp)
 {
     const char *what = argc > 1 ? argv[1] : "";
     if (equal(what, "threads")) return threads();
+    if (equal(what, "turns")) return turns();
     if (equal(what, "again")) return in_child(7);
     int pid = sys0(SYS_fork);
     if (pid == 0) {

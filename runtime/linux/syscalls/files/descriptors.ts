@@ -1,4 +1,5 @@
 /** Opening, closing, reading, writing and duplicating file descriptors. */
+import { hostMemoryFile } from '../../../host/buffer.js';
 import { syscall } from '../../../host/libc.js';
 import { Errno } from '../../constants/errno.js';
 import { Host } from '../../constants/host-syscalls.js';
@@ -28,7 +29,6 @@ const O_CLOEXEC = 0o2000000;
 const O_DIRECTORY = 0o200000;
 const O_PATH = 0o10000000;
 const O_ACCMODE = 3;
-const MFD_CLOEXEC = 1;
 const RESOLVE_BENEATH = 8;
 const RESOLVE_IN_ROOT = 16;
 const CLOSE_RANGE_UNSHARE = 2;
@@ -61,18 +61,7 @@ export function openPath(
 /** A host descriptor that reads `contents`. */
 function virtualFile(contents: Uint8Array, flags: number): number {
   if (flags & O_DIRECTORY) return -Errno.ENOTDIR;
-  const name = scratch.cString(new TextEncoder().encode('proc'));
-  const fd = syscall(Host.memfd_create, name, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
-  if (fd < 0) return fd;
-  const copy = contents.slice();
-  // In pieces: the scratch buffer is small.
-  const piece = 1 << 16;
-  for (let at = 0; at < copy.length; at += piece) {
-    const part = copy.subarray(at, at + piece);
-    const written = syscall(Host.pwrite64, fd, scratch.cString(part), part.length, at);
-    if (written < 0) break;
-  }
-  return fd;
+  return hostMemoryFile(contents, 'proc', (flags & O_CLOEXEC) !== 0);
 }
 
 function openat2(process: LinuxProcess, directory: number, path: number, how: number, size: number): number {
