@@ -50,6 +50,7 @@ export interface SectionHeader {
   /** Offset of the section's name in the section that `ElfHeader.sectionNamesIndex` names. */
   name: number;
   type: number;
+  flags: number;
   address: number;
   offset: number;
   size: number;
@@ -161,6 +162,7 @@ export function readSectionHeaders(bytes: Uint8Array, header: ElfHeader): Sectio
     headers.push({
       name: view.getUint32(at, true),
       type: view.getUint32(at + 4, true),
+      flags: view.getUint32(at + 8, true),
       address: view.getUint32(at + 12, true),
       offset: view.getUint32(at + 16, true),
       size: view.getUint32(at + 20, true),

@@ -10,13 +10,24 @@ export interface Section {
 }
 
 const SHT_NOBITS = 8;
+const SHF_COMPRESSED = 0x800;
+const ELFCOMPRESS_ZLIB = 1;
+/** `Elf32_Chdr`: type, size, alignment. */
+const COMPRESSION_HEADER = 12;
 /** Sections larger than this are left out. */
 const MAXIMUM_SECTION = 64 << 20;
 const latin1 = new TextDecoder('latin1');
 const encoder = new TextEncoder();
 
-/** The sections of some names; those that a file lacks, or all where it cannot be read, are not in the map. */
-export function readSections(path: string, names: readonly string[]): Map<string, Section> {
+/**
+ * The sections of some names; those that a file lacks, or all where it cannot be read, are not in the map.
+ * @param inflate for compressed ones (zlib), which are left out without it, and where it gives nothing
+ */
+export function readSections(
+  path: string,
+  names: readonly string[],
+  inflate?: (bytes: Uint8Array) => Uint8Array | undefined,
+): Map<string, Section> {
   const found = new Map<string, Section>();
   const fd = hostOpen(encoder.encode(path));
   if (fd < 0) return found;
@@ -35,7 +46,12 @@ export function readSections(path: string, names: readonly string[]): Map<string
       const end = texts.indexOf(0, section.name);
       const name = latin1.decode(texts.subarray(section.name, end < 0 ? texts.length : end));
       if (!names.includes(name) || section.type === SHT_NOBITS) continue;
-      found.set(name, { address: section.address, bytes: part(section.offset, section.size) });
+      const bytes = part(section.offset, section.size);
+      if (!(section.flags & SHF_COMPRESSED)) found.set(name, { address: section.address, bytes });
+      else if (bytes[0] === ELFCOMPRESS_ZLIB) {
+        const contents = inflate?.(bytes.subarray(COMPRESSION_HEADER));
+        if (contents) found.set(name, { address: section.address, bytes: contents });
+      }
     }
   } catch (error) {
     if (!(error instanceof LoadError) && !(error instanceof RangeError)) throw error;

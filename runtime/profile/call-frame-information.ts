@@ -2,6 +2,7 @@
  * Call frame information of an ELF file's `.eh_frame`: for an instruction, where its caller's registers and return address are. Sources:
  * DWARF 5, section 6.4, and the Linux Standard Base, "Exception Frames". Entries that cannot be read are left out.
  */
+import { DwarfReader, Pointer } from './dwarf-reader.js';
 
 /** How a caller's register is found. Numbers are offsets from the CFA, registers, or the place of a DWARF expression. */
 export type RegisterRule =
@@ -36,74 +37,6 @@ interface FrameEntry {
   readonly end: number;
   readonly common: CommonEntry;
   readonly instructions: readonly [number, number];
-}
-
-/** DW_EH_PE_*: the low four bits say what is there, the next three what it is relative to. */
-const Pointer = { absolute: 0, leb128: 1, u16: 2, u32: 3, s16: 10, s32: 11, relative: 0x10, omitted: 0xff } as const;
-
-class Reader {
-  private readonly view: DataView;
-  constructor(
-    readonly bytes: Uint8Array,
-    public at: number,
-    public end: number = bytes.length,
-  ) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  }
-  u8(): number {
-    return this.view.getUint8(this.at++);
-  }
-  u16(): number {
-    this.at += 2;
-    return this.view.getUint16(this.at - 2, true);
-  }
-  u32(): number {
-    this.at += 4;
-    return this.view.getUint32(this.at - 4, true);
-  }
-  unsigned(): number {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const byte = this.u8();
-      value += (byte & 127) * factor;
-      if (byte < 128) return value;
-    }
-  }
-  signed(): number {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const byte = this.u8();
-      value += (byte & 127) * factor;
-      if (byte < 128) return byte & 64 ? value - factor * 128 : value;
-    }
-  }
-  block(): Uint8Array {
-    const length = this.unsigned();
-    this.at += length;
-    return this.bytes.subarray(this.at - length, this.at);
-  }
-  /** A pointer; `address` is that of the section's first byte. */
-  pointer(encoding: number, address: number): number {
-    const here = address + this.at;
-    const value = this.pointerValue(encoding & 0x0f);
-    return (encoding & 0x70) === Pointer.relative ? (here + value) >>> 0 : value >>> 0;
-  }
-  private pointerValue(format: number): number {
-    switch (format) {
-      case Pointer.u16:
-        return this.u16();
-      case Pointer.s16:
-        return (this.u16() << 16) >> 16;
-      case Pointer.leb128:
-        return this.unsigned();
-      case Pointer.absolute:
-      case Pointer.u32:
-      case Pointer.s32:
-        return this.u32();
-      default:
-        throw new RangeError(`pointer encoding ${format}`);
-    }
-  }
 }
 
 export class CallFrameInformation {
@@ -159,7 +92,7 @@ function readEntries(section: Uint8Array, address: number): FrameEntry[] {
     if (!common) commons.set(offset, (common = readCommonEntry(section, offset)));
     return common;
   };
-  const reader = new Reader(section, 0);
+  const reader = new DwarfReader(section, 0);
   try {
     while (reader.at + 4 <= section.length) {
       const length = reader.u32();
@@ -184,7 +117,7 @@ function readEntries(section: Uint8Array, address: number): FrameEntry[] {
 }
 
 function readCommonEntry(section: Uint8Array, offset: number): CommonEntry {
-  const reader = new Reader(section, offset);
+  const reader = new DwarfReader(section, offset);
   const end = offset + 4 + reader.u32();
   reader.u32();
   const version = reader.u8();
@@ -243,7 +176,7 @@ function run(
   start: number,
   address: number,
 ): void {
-  const reader = new Reader(section, from);
+  const reader = new DwarfReader(section, from);
   const remembered: MutableRow[] = [];
   let location = start;
   const offset = (register: number, factored: number): void => {
@@ -367,7 +300,7 @@ export function evaluateExpression(
 ): number | undefined {
   const stack = [...initial];
   const pop = (): number => stack.pop() ?? 0;
-  const reader = new Reader(expression, 0);
+  const reader = new DwarfReader(expression, 0);
   while (reader.at < expression.length) {
     const opcode = reader.u8();
     if (opcode >= 0x30 && opcode <= 0x4f) stack.push(opcode - 0x30);

@@ -3,13 +3,15 @@
  * host's processor was in; a timer of processor time makes generated code leave, when the registers are exact, and the guest's stack
  * is read. The two are put together by their times: V8's sample gives the innermost functions, the guest's stack their callers.
  */
+import { inflateSync } from 'node:zlib';
 import { WakeupTimer, addWakeupWord, WakeupClock } from '../host/wakeup.js';
 import { State } from '../../translator/state.js';
 import { Signal } from '../linux/constants/signals.js';
 import type { LinuxProcess } from '../linux/process.js';
-import { separateDebugFile } from '../loader/sections.js';
+import { readSections, separateDebugFile } from '../loader/sections.js';
 import { type CpuProfile, CpuProfileBuilder, type Frame } from './cpu-profile.js';
 import { type GuestFunction, GuestFunctions } from './guest-functions.js';
+import { findSourcePositions, LINE_SECTIONS, type SourcePosition } from './line-information.js';
 
 /** V8's profiler; calls come back when they are done. */
 export interface HostProfiler {
@@ -59,6 +61,8 @@ export class ProcessProfiler {
   private readonly timer = new WakeupTimer(WakeupClock.threadProcessorTime);
   private readonly removeWord: () => void;
   private readonly frames = new Map<GuestFunction, Frame>();
+  /** By file: source positions of the functions' first addresses. */
+  private readonly positions = new Map<string, ReadonlyMap<number, SourcePosition>>();
   /** V8's profiler takes samples. */
   private hosted = false;
   private usesHost = true;
@@ -220,6 +224,28 @@ export class ProcessProfiler {
     return functions.map((found) => this.frameOf(found));
   }
 
+  /** Where a function begins in its source: looked up for all functions of a file at once. */
+  private positionOf({ file, start }: GuestFunction): SourcePosition | undefined {
+    if (file === undefined) return undefined;
+    let positions = this.positions.get(file);
+    if (!positions) {
+      const starts = this.functions.all.filter((other) => other.file === file).map((other) => other.start);
+      positions = this.readPositions(file, starts);
+      this.positions.set(file, positions);
+    }
+    return positions.get(start);
+  }
+
+  private readPositions(file: string, addresses: readonly number[]): ReadonlyMap<number, SourcePosition> {
+    const separate = this.process.symbols.debugFile?.(file);
+    for (const path of separate === undefined ? [file] : [file, separate]) {
+      const sections = readSections(path, LINE_SECTIONS, inflated);
+      const bytes = new Map([...sections].map(([name, section]) => [name, section.bytes]));
+      if (bytes.size > 0) return findSourcePositions(bytes, addresses);
+    }
+    return new Map();
+  }
+
   private frameOf(found: GuestFunction): Frame {
     let frame = this.frames.get(found);
     if (!frame) {
@@ -228,12 +254,23 @@ export class ProcessProfiler {
         found.file === undefined
           ? undefined
           : new TextDecoder().decode(paths.guestPath(new TextEncoder().encode(found.file)));
+      const position = this.positionOf(found);
       const place = `${file?.slice(file.lastIndexOf('/') + 1) ?? 'memory'}+0x${found.start.toString(16)}`;
       const name = found.symbol === undefined ? place : this.options.demangle(found.symbol);
-      frame = { key: String(found.index), name, ...(file === undefined ? {} : { file }) };
+      // Without a position the file of the code itself is better than none.
+      const source = position ? { file: position.file, line: position.line - 1 } : file === undefined ? {} : { file };
+      frame = { key: String(found.index), name, ...source };
       this.frames.set(found, frame);
     }
     return frame;
+  }
+}
+
+function inflated(bytes: Uint8Array): Uint8Array | undefined {
+  try {
+    return inflateSync(bytes);
+  } catch {
+    return undefined;
   }
 }
 

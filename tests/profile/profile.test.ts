@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import tap from 'tap';
 import type { CpuProfile, ProfileNode } from '../../runtime/profile/cpu-profile.js';
 import { inScratchDirectory } from '../support/guest-cases.js';
-import { GUESTS, MAIN } from '../support/paths.js';
+import { GUEST_SOURCES, GUESTS, MAIN } from '../support/paths.js';
 import { NODE_FLAGS, runBridge, runProgram } from '../support/run.js';
 
 /** What is wrong with a profile by the protocol's definition of `Profiler.Profile`, and by what DevTools counts on. */
@@ -61,10 +61,19 @@ function share(profile: CpuProfile, holds: (stack: readonly string[]) => boolean
 }
 
 async function profileOf(options: readonly string[], guest: string, ...args: string[]): Promise<CpuProfile> {
+  return profileOfEnding(0, options, guest, ...args);
+}
+
+async function profileOfEnding(
+  status: number,
+  options: readonly string[],
+  guest: string,
+  ...args: string[]
+): Promise<CpuProfile> {
   return inScratchDirectory(async (directory) => {
     const file = join(directory, 'guest.cpuprofile');
     const got = await runBridge(['run', '--prof', file, ...options, join(GUESTS, guest), ...args]);
-    if (got.status !== 0) throw new Error(`status ${got.status}: ${got.stderr}`);
+    if (got.status !== status) throw new Error(`status ${got.status}: ${got.stderr}`);
     return JSON.parse(readFileSync(file, 'utf8')) as CpuProfile;
   });
 }
@@ -84,6 +93,17 @@ void tap.test('functions and their callers', async (t) => {
       share(profile, (stack) => stack.indexOf('main') < 0 && stack.includes('sort')) < 0.1,
       `${name}: sort is called by main`,
     );
+  }
+});
+
+void tap.test('places in the source', async (t) => {
+  const { nodes } = await profileOfEnding(3, ['--engine', 'interpret'], 'debugged');
+  const placed = nodes.map(({ callFrame }) => callFrame).filter(({ url }) => url.endsWith('debugged.c'));
+  const source = readFileSync(join(GUEST_SOURCES, 'src/debugged.c'), 'utf8').split('\n');
+  t.not(placed.length, 0);
+  // Lines are counted from 0; the opening brace may stand on a line of its own.
+  for (const { functionName, lineNumber } of placed) {
+    t.match(source.slice(lineNumber - 1, lineNumber + 1).join(' '), `${functionName}(`);
   }
 });
 
