@@ -11,6 +11,7 @@ import { Trap } from '../translator/state.js';
 import type { BridgeFunction, EngineBridges } from '../runtime/engine/index.js';
 import { hostRead, hostStat } from '../runtime/host/buffer.js';
 import type { MappedFile } from '../runtime/memory/mappings.js';
+import { readFileSymbols } from '../runtime/loader/symbols.js';
 import { GuestTrap } from '../runtime/memory/trap.js';
 import { codeOf } from './codes.js';
 import { type BridgedProcess, ProcessContext } from './context.js';
@@ -387,10 +388,29 @@ export class Bridges implements EngineBridges {
         const bytes = hostRead(fd, offset, length);
         return typeof bytes === 'number' ? new Uint8Array() : bytes;
       };
-      this.files.set(key, readSharedLibrary(read, 'library'));
+      const file = readSharedLibrary(read, 'library');
+      const isProgram = file?.soname === undefined && this.sonames.has('');
+      this.files.set(key, isProgram ? (programAt(fd, file) ?? file) : file);
     }
     return this.files.get(key);
   }
+}
+
+/** A program as if it exported all its functions: those that are not for the dynamic linker, too. */
+function programAt(fd: number, exported: SharedLibrary | undefined): SharedLibrary | undefined {
+  const found = readFileSymbols(`/proc/self/fd/${fd}`);
+  if (!found) return undefined;
+  const { names, values, sizes, indirect, segments } = found;
+  const symbols = names.map((name, index) => ({
+    name,
+    value: values[index]!,
+    size: sizes[index]!,
+    type: indirect.has(name) ? SymbolType.ifunc : SymbolType.function,
+    binding: 1,
+    version: undefined,
+    hidden: false,
+  }));
+  return { soname: undefined, symbols, imports: exported?.imports ?? [], versions: [], segments };
 }
 
 /** Where a symbol lies when [offset, offset + length) of its file is mapped at `start`; undefined where it is not in that part. */

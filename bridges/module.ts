@@ -1,6 +1,7 @@
 /**
  * Bridges that a program's user writes: a module (`--bridge-module FILE`) whose default export is one declaration of a library, as
- * `declareLibrary` takes it, or several. With the soname '' it stands for the program itself.
+ * `declareLibrary` takes it, or several. With the soname '' it stands for the program itself, of which any function can be
+ * replaced that its symbol table names.
  *
  *   export default {
  *     name: 'mine', soname: 'libm.so.6', description: 'faster',

@@ -8,8 +8,7 @@ import type { Dispatcher } from '../runtime/engine/index.js';
 import type { GuestMemory } from '../runtime/memory/guest-memory.js';
 import { Page, PAGE_SHIFT } from '../translator/pages.js';
 import { Exit, State } from '../translator/state.js';
-import type { RunResult } from './machine.js';
-import { GuestError } from './machine.js';
+import { GuestError, type RunResult } from './machine-types.js';
 import type { Registers } from '../runtime/cpu/registers.js';
 import {
   bytesOfType,

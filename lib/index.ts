@@ -2,15 +2,15 @@
  * What other programs import from `bridge86`: a processor with memory (`Machine`), i386 Linux programs (`Process`), and the
  * translator's reading end. The interface may change until version 1.0; docs/embedding.md is its guide.
  */
+export { Machine } from './machine.js';
 export {
   GuestError,
-  Machine,
   Snapshot,
   type MachineOptions,
   type Protection,
   type RunOptions,
   type RunResult,
-} from './machine.js';
+} from './machine-types.js';
 export {
   ControlSnapshot,
   GuestControl,
@@ -23,6 +23,7 @@ export {
 } from './control/guest-control.js';
 export { MachineWorker, type AsyncCallback, type AsyncHook, type AsyncListener } from './machine-worker.js';
 export { Process, type ProcessEnd, type ProcessOptions } from './process.js';
+export type { BridgeContext, LibraryDeclaration } from '../bridges/library.js';
 export type { Callback, CallbackOptions } from './callbacks.js';
 export type { FunctionOptions, GuestFunction, PrototypedFunction, ValueType } from './functions.js';
 export type { Cell, GuestArgument } from './guest-arguments.js';

@@ -5,7 +5,7 @@ import type { CallbackOptions } from './callbacks.js';
 import type { FunctionOptions } from './functions.js';
 import type { GuestArgument, WrittenArgument } from './guest-arguments.js';
 import type { HookKind, HookRange } from './hooks.js';
-import type { MachineOptions, Protection, RunOptions, RunResult } from './machine.js';
+import type { MachineOptions, Protection, RunOptions, RunResult } from './machine-types.js';
 import type { DisassembledInstruction, TranslationLanguage } from './translation.js';
 
 /** Words that both threads see: how many messages were sent to the Worker, and whether its run is to end. */

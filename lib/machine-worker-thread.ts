@@ -3,7 +3,8 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { failureOf } from './control/protocol.js';
 import type { Cell, WrittenArgument } from './guest-arguments.js';
 import type { Hook, HookListeners } from './hooks.js';
-import { GuestError, Machine, Snapshot, type RunResult } from './machine.js';
+import { GuestError, Snapshot, type RunResult } from './machine-types.js';
+import { Machine } from './machine.js';
 import {
   ControlWord,
   Stop,

@@ -18,7 +18,7 @@ import {
   type RunOptions,
   type RunResult,
   type Snapshot,
-} from './machine.js';
+} from './machine-types.js';
 import {
   ControlWord,
   CONTROL_WORDS,

@@ -3,25 +3,16 @@
  * thread; machines share nothing, and `dispose` (or `using`) gives everything back.
  */
 import { CpuState } from '../runtime/cpu/cpu-state.js';
-import type { CpuModelName } from '../runtime/cpu/cpuid.js';
-import {
-  createEngine,
-  type BackendKind,
-  type Dispatcher,
-  type EngineEvent,
-  type EngineKind,
-  type EngineStatistics,
-} from '../runtime/engine/index.js';
+import { createEngine, type Dispatcher, type EngineEvent, type EngineStatistics } from '../runtime/engine/index.js';
 import { addWakeupWord, WakeupTimer } from '../runtime/host/wakeup.js';
 import { addressOf, madvise } from '../runtime/host/libc.js';
 import { GuestMemory } from '../runtime/memory/guest-memory.js';
 import { Mappings } from '../runtime/memory/mappings.js';
 import { firstUnmapped, peek, poke } from '../runtime/memory/peek.js';
-import { deserializeSnapshot, serializeSnapshot, SnapshotTracker } from '../runtime/memory/snapshot.js';
-import type { MemorySnapshot } from '../runtime/memory/snapshot.js';
+import { SnapshotTracker } from '../runtime/memory/snapshot.js';
 import { GuestTrap } from '../runtime/memory/trap.js';
 import { PAGE_SIZE } from '../translator/pages.js';
-import { EMULATOR_END, GUEST_LIMIT, State, STATE_SIZE, Trap } from '../translator/state.js';
+import { EMULATOR_END, GUEST_LIMIT, State } from '../translator/state.js';
 import { Callbacks, type Callback, type CallbackOptions } from './callbacks.js';
 import {
   GuestFunctions,
@@ -31,15 +22,9 @@ import {
   type PrototypedFunction,
 } from './functions.js';
 import { parameterType, prototypeOf, resultType } from './guest-arguments.js';
-import {
-  MemoryAccess,
-  type Hook,
-  type HookKind,
-  type HookListeners,
-  type HookRange,
-  type InvalidAccess,
-  type SystemCall,
-} from './hooks.js';
+import type { Hook, HookKind, HookListeners, HookRange } from './hooks.js';
+import { MachineHooks } from './machine-hooks.js';
+import { type MachineOptions, type Protection, type RunOptions, type RunResult, Snapshot } from './machine-types.js';
 import { Registers } from '../runtime/cpu/registers.js';
 import { serveGdb } from './serve-gdb.js';
 import {
@@ -50,86 +35,9 @@ import {
   type TranslationLanguage,
 } from './translation.js';
 
-export interface MachineOptions {
-  /** `region` (the default): hot code becomes large functions; `block`: small ones; `interpret`; `lockstep` checks the others. */
-  readonly engine?: EngineKind;
-  /** What generated code is written in: `auto` (the default), `js` or `wasm`. */
-  readonly backend?: BackendKind;
-  /** The processor that `cpuid` shows. */
-  readonly cpu?: CpuModelName;
-  /** Fixes what rdrand and rdseed give. */
-  readonly seed?: number;
-  /** Flags are exact after faults and timeouts, also those that the code never reads again; costs speed. */
-  readonly exactFlags?: boolean;
-}
-
-export interface RunOptions {
-  /** Where to begin; eip as it is where this is missing. */
-  readonly from?: number;
-  /** The run ends before the instruction at this address, though not before its first instruction. */
-  readonly until?: number;
-  /** The run ends after so many instructions. They are interpreted, so that they can be counted. */
-  readonly count?: number;
-  /** The run ends after so many milliseconds, at a jump. */
-  readonly timeout?: number;
-  /** Looked at before the run and whenever a hook has been called: this thread has no time for events meanwhile. */
-  readonly signal?: AbortSignal;
-}
-
-/** Why a run ended. */
-export type RunResult =
-  | { readonly reason: 'until' | 'count' | 'timeout' | 'stop' | 'abort' }
-  | { readonly reason: 'interrupt'; readonly vector: number | undefined }
-  | ({ readonly reason: 'invalid' } & InvalidAccess)
-  | { readonly reason: 'exception'; readonly vector: number };
-
-/** What may be done with a page. Pages that can be written or executed can be read, as on the processor. */
-export type Protection = '' | 'r' | 'rw' | 'rx' | 'rwx' | 'w' | 'x' | 'wx';
-
-/** Guest code that was called did not return. */
-export class GuestError extends Error {
-  override readonly name = 'GuestError';
-  constructor(
-    message: string,
-    readonly result: RunResult,
-  ) {
-    super(message);
-  }
-}
-
-/** Registers and memory of a moment; see `Machine.save`. */
-export class Snapshot {
-  /** @internal */
-  constructor(
-    /** @internal */
-    readonly memory: MemorySnapshot,
-    /** @internal */
-    readonly state: Uint8Array,
-  ) {}
-
-  /** The snapshot as bytes, for a file. */
-  serialize(): Uint8Array {
-    return serializeSnapshot(this.memory, this.state);
-  }
-
-  /** @throws RangeError where the bytes are no snapshot */
-  static deserialize(bytes: Uint8Array): Snapshot {
-    const { memory, extra } = deserializeSnapshot(bytes);
-    if (extra.length !== STATE_SIZE) throw new RangeError('the snapshot has no registers');
-    return new Snapshot(memory, extra);
-  }
-}
-
-/** Fetches are told by the engine. */
-type Listeners = { readonly [K in Exclude<HookKind, 'fetch'>]: Set<HookListeners[K]> };
-
 const PENDING = State.pending >> 2;
 const EIP = State.eip >> 2;
 const MADV_DONTNEED = 4;
-const SYSTEM_CALL = 0x80;
-const LONGEST_INSTRUCTION = 15;
-/** Vectors of int3, into and system calls. */
-const OPEN_GATES: ReadonlySet<number> = new Set([Trap.breakpoint, Trap.overflow, 0x80]);
 const PROTECTION_BITS = { r: 1, w: 2, x: 4 } as const;
 
 function protectionBits(protection: Protection): number {
@@ -156,7 +64,7 @@ export class Machine {
   readonly #functions: GuestFunctions;
   /** Whether a run is going on, and what calls of functions need. */
   readonly #calls: Caller;
-  readonly #listeners: Listeners;
+  readonly #hooks: MachineHooks;
   readonly #removeWord: () => void;
   #tracker: SnapshotTracker | undefined;
   #timer: WakeupTimer | undefined;
@@ -165,25 +73,12 @@ export class Machine {
   #isInterrupted: (() => boolean) | undefined;
 
   constructor(options: MachineOptions = {}) {
-    const listeners = {
-      code: new Set<HookListeners['code']>(),
-      block: new Set<HookListeners['block']>(),
-      read: new Set<HookListeners['read']>(),
-      write: new Set<HookListeners['write']>(),
-      invalid: new Set<HookListeners['invalid']>(),
-      interrupt: new Set<HookListeners['interrupt']>(),
-      exception: new Set<HookListeners['exception']>(),
-      translate: new Set<HookListeners['translate']>(),
-      invalidInstruction: new Set<HookListeners['invalidInstruction']>(),
-      systemCall: new Set<HookListeners['systemCall']>(),
-    };
-    this.#listeners = listeners;
     const memory = this.#memory;
     const hostBase = addressOf(memory.buffer);
     this.#cpu.reset();
     this.#mappings = new Mappings(memory, hostBase);
     this.registers = new Registers(this.#cpu);
-    const told = listeners.translate;
+    const told = new Set<HookListeners['translate']>();
     this.#engine = createEngine(memory, this.#cpu, {
       kind: options.engine ?? 'region',
       backend: options.backend ?? 'auto',
@@ -206,6 +101,7 @@ export class Machine {
       },
     });
     this.#mappings.onUnmapped = (first, count) => this.#engine.invalidatePages(first, count);
+    this.#hooks = new MachineHooks(memory, this.#cpu, this.registers, this.#engine, told);
     this.statistics = this.#engine.statistics;
     this.#calls = {
       running: false,
@@ -406,7 +302,7 @@ export class Machine {
           if (observation.stoppedAt !== undefined && !observation.stopRequested) return { reason: 'until' };
           return { reason: signal?.aborted ? 'abort' : 'stop' };
         }
-        const result = this.#handle(event);
+        const result = this.#hooks.handle(event);
         if (result) return result;
         if (event.kind === 'trap') observation.passStopAt(s[EIP]!);
       }
@@ -415,37 +311,6 @@ export class Machine {
       if (timeout !== undefined) this.#timer!.stop();
       signal?.removeEventListener('abort', onAbort);
     }
-  }
-
-  /** An event that hooks may take care of; else the run's result. */
-  #handle(event: Extract<EngineEvent, { kind: 'interrupt' | 'sysenter' | 'trap' }>): RunResult | undefined {
-    const { interrupt, invalid, exception, invalidInstruction, systemCall } = this.#listeners;
-    if (event.kind !== 'trap') {
-      const vector = event.kind === 'interrupt' ? event.vector : undefined;
-      // Of vectors that a Linux process may not call, the engine stays at the instruction.
-      if (vector !== undefined && !OPEN_GATES.has(vector)) this.#cpu.eip += this.#engine.decode(this.#cpu.eip).length;
-      if ((vector === SYSTEM_CALL || vector === undefined) && systemCall.size > 0) {
-        const call = this.#systemCall();
-        for (const listener of systemCall) {
-          const result = listener(call);
-          if (result === undefined) continue;
-          this.#cpu.i32[State.eax >> 2] = result;
-          return undefined;
-        }
-      }
-      return isHandled(interrupt, vector) ? undefined : { reason: 'interrupt', vector };
-    }
-    const { vector, address, errorCode } = event.trap;
-    if (vector === Trap.invalidOpcode && isHandled(invalidInstruction, this.#cpu.eip)) return undefined;
-    if (vector !== Trap.pageFault) return isHandled(exception, vector) ? undefined : { reason: 'exception', vector };
-    const access = errorCode & 16 ? 'fetch' : errorCode & 2 ? 'write' : 'read';
-    const failed: InvalidAccess = { pc: this.#cpu.eip, access, address, mapped: (errorCode & 1) !== 0 };
-    return isHandled(invalid, failed) ? undefined : { reason: 'invalid', ...failed };
-  }
-
-  #systemCall(): SystemCall {
-    const { eax, ebx, ecx, edx, esi, edi, ebp } = this.registers;
-    return { number: eax, arguments: [ebx, ecx, edx, esi, edi, ebp] };
   }
 
   #enter(): void {
@@ -457,51 +322,9 @@ export class Machine {
   // ---- hooks -------------------------------------------------------------------------------------------------------
 
   /** Has a listener told of events, of `code`, `block`, `read` and `write` only those in the range; see `HookListeners`. */
-  hook<K extends HookKind>(kind: K, listener: HookListeners[K], { start = 0, end = 2 ** 32 }: HookRange = {}): Hook {
+  hook<K extends HookKind>(kind: K, listener: HookListeners[K], range: HookRange = {}): Hook {
     this.#alive();
-    if (!(start >= 0 && end <= 2 ** 32 && start < end)) throw new RangeError(`no range: ${start} to ${end}`);
-    switch (kind) {
-      case 'code':
-      case 'block': {
-        const observation = this.#engine.observe();
-        const what = kind === 'code' ? 'instructions' : 'blocks';
-        const range = { kind: what, start, end, listener: listener as HookListeners['code'] } as const;
-        observation.add(range);
-        return { remove: () => observation.remove(range) };
-      }
-      case 'fetch': {
-        // An instruction may begin before the range.
-        const tell = listener as HookListeners['fetch'];
-        const range = {
-          kind: 'instructions',
-          start: Math.max(0, start - LONGEST_INSTRUCTION + 1),
-          end,
-          listener: (pc: number, size: number) => {
-            if (pc + size > start) tell(new MemoryAccess(pc, 'fetch', pc, this.#memory.u8.slice(pc, pc + size)));
-          },
-        } as const;
-        const observation = this.#engine.observe();
-        observation.add(range);
-        return { remove: () => observation.remove(range) };
-      }
-      case 'read':
-      case 'write': {
-        const watch = this.#engine.watchMemory();
-        const memoryEnd = Math.min(end, GUEST_LIMIT);
-        const what: 'read' | 'write' = kind;
-        const range = { kind: what, start, end: memoryEnd, listener: listener as HookListeners['read'] };
-        watch.add(range);
-        return { remove: () => watch.remove(range) };
-      }
-      default: {
-        const set = this.#listeners[kind as keyof Listeners] as Set<unknown> as Set<HookListeners[K]>;
-        // The same function may be there twice.
-        const own = ((...event: unknown[]) =>
-          (listener as (...event: unknown[]) => unknown)(...event)) as HookListeners[K];
-        set.add(own);
-        return { remove: () => void set.delete(own) };
-      }
-    }
+    return this.#hooks.add(kind, listener, range);
   }
 
   // ---- snapshots ---------------------------------------------------------------------------------------------------
@@ -626,12 +449,6 @@ export class Machine {
     const start = this.map(undefined, size);
     this.registers.esp = start + size - 16;
   }
-}
-
-function isHandled<T>(listeners: ReadonlySet<(value: T) => unknown>, value: T): boolean {
-  let handled = false;
-  for (const listener of listeners) if (listener(value) === true) handled = true;
-  return handled;
 }
 
 const scratchBytes = new Uint8Array(8);

@@ -5,6 +5,7 @@
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { BackendKind, EngineKind } from '../runtime/engine/index.js';
@@ -33,6 +34,13 @@ export interface ProcessOptions {
   readonly backend?: BackendKind;
   readonly cpu?: CpuModelName;
   readonly seed?: number;
+  /** Libraries whose functions are the host's instead of the guest's, as `--bridge` has them: `['libz', 'libm']`, `['all']`. */
+  readonly bridges?: readonly string[];
+  /**
+   * Files of modules that the program's own process loads, with functions in the place of the guest's: each exports by default a
+   * `LibraryDeclaration`, or several. Generated code calls such functions directly.
+   */
+  readonly bridgeModules?: readonly (string | URL)[];
   /**
    * The program waits before its `main` and does what `Process.control` and `Process.call` ask for, until `control.resume()`. Its
    * accesses to memory are tested, which costs some speed.
@@ -84,6 +92,10 @@ export class Process {
     put('--cpu', options.cpu);
     put('--seed', options.seed);
     put('--argv0', options.argv0);
+    for (const names of options.bridges ?? []) put('--bridge', names);
+    for (const file of options.bridgeModules ?? []) {
+      put('--bridge-module', typeof file === 'string' ? resolve(file) : fileURLToPath(file));
+    }
     if (options.control) put('--control', CONTROL_DESCRIPTOR);
     for (const [name, value] of own) put('-E', `${name}=${value}`);
     args.push('--', options.program, ...(options.arguments ?? []));

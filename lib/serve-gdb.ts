@@ -7,7 +7,7 @@ import { acceptOne, type SocketAddress, SocketStream } from '../runtime/host/soc
 import { strerror } from '../runtime/host/strerror.js';
 import { wakeOnInput } from '../runtime/host/wakeup.js';
 import { Trap } from '../translator/state.js';
-import type { RunOptions, RunResult } from './machine.js';
+import type { RunOptions, RunResult } from './machine-types.js';
 
 /**
  * @param run executes until something happens or `isInterrupted` says so

@@ -55,6 +55,13 @@ void tap.test('compare-engines', (t) => {
   t.end();
 });
 
+void tap.test('bridge-module', (t) => {
+  const text = example('bridge-module');
+  t.match(text, /^the guest's own factorial\(1\) is 1\n(?:the guest's own .*\n){3}the guest's own factorial\(5\) is 120\n/);
+  t.match(text, /\narea\(6, 7\) in TypeScript\n$/);
+  t.end();
+});
+
 void tap.test('call-back', (t) => {
   t.equal(example('call-back'), '1 4 9 16 25 36 49 64\n');
   t.end();

@@ -3,15 +3,17 @@
  * does what the embedder asks for while the guest stands between two instructions. Guest functions are called by the
  * process's own loop, so that they may make system calls and get signals.
  */
-import { Dispatcher, type EngineEvent } from '../../runtime/engine/engine.js';
+import type { Dispatcher, EngineEvent } from '../../runtime/engine/engine.js';
 import { Registers } from '../../runtime/cpu/registers.js';
 import type { RegisterName } from '../../runtime/cpu/registers.js';
 import { keepDescriptor, SocketStream } from '../../runtime/host/socket.js';
-import { addWakeupWord, wakeOnInput } from '../../runtime/host/wakeup.js';
+import { wakeOnInput } from '../../runtime/host/wakeup.js';
+import { auxiliaryEntries, auxiliaryVector } from '../../runtime/linux/auxiliary-vector.js';
 import { Errno } from '../../runtime/linux/constants/errno.js';
 import { SYSCALL_NUMBERS, syscallName } from '../../runtime/linux/constants/syscalls.js';
 import type { LinuxProcess } from '../../runtime/linux/process.js';
-import type { Supervisor } from '../../runtime/linux/supervisor.js';
+import { supervise, type Supervisor } from '../../runtime/linux/supervisor.js';
+import { AuxiliaryType } from '../../runtime/loader/stack.js';
 import { peek, poke } from '../../runtime/memory/peek.js';
 import { SnapshotTracker } from '../../runtime/memory/snapshot.js';
 import { REGISTER_NAMES, SEGMENT_NAMES, State } from '../../translator/state.js';
@@ -50,8 +52,6 @@ const RETURN_ADDRESS = 0xffffe000 | 0;
 const PENDING = State.pending >> 2;
 /** No address: what stops at the next instruction does so. */
 const NOWHERE = 0.5;
-const AT_ENTRY = 9;
-const AUXILIARY_ENTRY = 8;
 const STRING_LIMIT = 1 << 20;
 
 interface Call {
@@ -96,14 +96,13 @@ export class ProcessController implements Supervisor {
     private readonly process: LinuxProcess,
     fd: number,
   ) {
-    const { engine, hostBase, cpu } = process;
-    if (!(engine instanceof Dispatcher)) throw new Error('this engine cannot be controlled');
-    this.engine = engine;
+    const { cpu } = process;
+    const { engine, removeWord } = supervise(process);
+    [this.engine, this.removeWord] = [engine, removeWord];
     this.registers = new Registers(cpu);
     const own = keepDescriptor(fd);
     process.files.close(fd);
     this.stream = new SocketStream(own);
-    this.removeWord = addWakeupWord(hostBase + cpu.address + State.pending);
     wakeOnInput(own);
     const entry = this.entry();
     engine.observe().addStop(entry);
@@ -498,12 +497,7 @@ export class ProcessController implements Supervisor {
 
   /** Where the program itself begins, after the dynamic linker. */
   private entry(): number {
-    const bytes = this.process.paths.virtualFile(new TextEncoder().encode('/proc/self/auxv'))!;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    for (let at = 0; at + AUXILIARY_ENTRY <= bytes.length; at += AUXILIARY_ENTRY) {
-      if (view.getUint32(at, true) === AT_ENTRY) return view.getUint32(at + 4, true);
-    }
-    return this.process.cpu.eip;
+    return auxiliaryEntries(auxiliaryVector(this.process)).get(AuxiliaryType.AT_ENTRY) ?? this.process.cpu.eip;
   }
 }
 

@@ -4,17 +4,16 @@
  * interrupts it. Each thread has one of these, and the thread that stops is the one that talks, while all others stand still. Of a
  * parent and its child gdb keeps one; the other goes on without it, as everything does when gdb detaches or goes away.
  */
-import { Dispatcher, type EngineEvent } from '../engine/engine.js';
+import type { Dispatcher, EngineEvent } from '../engine/engine.js';
 import { acceptOne, type SocketAddress, SocketStream } from '../host/socket.js';
-import { addWakeupWord, wakeOnInput } from '../host/wakeup.js';
+import { wakeOnInput } from '../host/wakeup.js';
 import { strerror } from '../host/strerror.js';
 import { Signal } from '../linux/constants/signals.js';
 import type { LinuxProcess, ProcessEnd } from '../linux/process.js';
-import type { Supervisor } from '../linux/supervisor.js';
+import { supervise, type Supervisor } from '../linux/supervisor.js';
 import { infoNumber } from '../linux/signals/siginfo.js';
 import { sharedWords } from '../linux/threads/shared-state.js';
 import { Slot } from '../linux/threads/thread-table.js';
-import { State } from '../../translator/state.js';
 import { ForkDecision } from './fork-decision.js';
 import { Connection } from './gdb/connection.js';
 import { type Action, type ForkedChild, GdbServer, type Resumption } from './gdb/server.js';
@@ -72,13 +71,11 @@ class ProcessDebugger implements Supervisor {
     private readonly session: DebugSession,
     private waiting: Stop | undefined,
   ) {
-    const { engine, hostBase, cpu } = process;
-    if (!(engine instanceof Dispatcher)) throw new Error('this engine cannot be debugged');
-    this.engine = engine;
+    const { engine, removeWord } = supervise(process);
+    [this.engine, this.removeWord] = [engine, removeWord];
     this.connection = new Connection(new SocketStream(session.descriptor), session);
     this.target = new ProcessTarget(process, engine);
     this.server = new GdbServer(this.connection, this.target, session);
-    this.removeWord = addWakeupWord(hostBase + cpu.address + State.pending);
     process.signals.intercept = (info) => this.onSignal(info);
   }
 

@@ -3,6 +3,7 @@ import { CpuState } from '../cpu/cpu-state.js';
 import { Registers } from '../cpu/registers.js';
 import type { Dispatcher } from '../engine/engine.js';
 import { hostReadAll, hostReadLink } from '../host/buffer.js';
+import { auxiliaryVector } from '../linux/auxiliary-vector.js';
 import type { LinuxProcess } from '../linux/process.js';
 import { Slot } from '../linux/threads/thread-table.js';
 import type { Mappings } from '../memory/mappings.js';
@@ -69,16 +70,4 @@ export class ProcessTarget implements DebugTarget {
   libraries(): string {
     return libraryList(this.process.memory, this.auxiliaryVector);
   }
-}
-
-const AUXILIARY_ENTRY = 8;
-
-/** What lies above arguments and environment on the initial stack (System V ABI for i386, 3.4.1). */
-function auxiliaryVector({ memory, stackStart }: LinuxProcess): Uint8Array {
-  let at = stackStart + 4 * (memory.readU32(stackStart) + 2);
-  while (memory.readU32(at) !== 0) at += 4;
-  const start = at + 4;
-  let end = start;
-  while (memory.readU32(end) !== 0) end += AUXILIARY_ENTRY;
-  return memory.read(start, end + AUXILIARY_ENTRY - start);
 }

@@ -1,6 +1,6 @@
 /** Files of /proc/self that would show Node: made here from what the guest is. */
-import { PAGE_SHIFT, Page } from '../../translator/pages.js';
 import { readHostMappings } from '../loader/symbols.js';
+import { auxiliaryVector } from './auxiliary-vector.js';
 import { SIG_DFL, SIG_IGN, SIGNAL_COUNT, signalBit } from './constants/signals.js';
 import type { GuestProcFiles } from './paths.js';
 import type { LinuxProcess } from './process.js';
@@ -119,18 +119,4 @@ function addressSpaceSize(process: LinuxProcess): number {
   let size = 0;
   for (const region of process.mappings.regions.all) size += region.end - region.start;
   return size;
-}
-
-/** The vector lies on the stack behind the environment's pointers. */
-function auxiliaryVector(process: LinuxProcess): Uint8Array {
-  const { memory } = process;
-  let at = process.stackStart;
-  const isReadable = (): boolean => (memory.pages[at >>> PAGE_SHIFT]! & Page.read) !== 0;
-  const argumentCount = memory.view.getUint32(at, true);
-  at += 4 + (argumentCount + 1) * 4;
-  while (isReadable() && memory.view.getUint32(at, true) !== 0) at += 4;
-  const start = at + 4;
-  at = start;
-  while (isReadable() && memory.view.getUint32(at, true) !== 0) at += 8;
-  return memory.u8.slice(start, at + 8);
 }

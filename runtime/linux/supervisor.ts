@@ -2,8 +2,10 @@
  * Who stands between a process's loop and its engine: a debugger, or the embedder that the process belongs to. Asked at the
  * points where the guest stands between two instructions, and told of what becomes of the process.
  */
-import type { EngineEvent } from '../engine/engine.js';
-import type { ProcessEnd } from './process.js';
+import { State } from '../../translator/state.js';
+import { Dispatcher, type EngineEvent } from '../engine/engine.js';
+import { addWakeupWord } from '../host/wakeup.js';
+import type { LinuxProcess, ProcessEnd } from './process.js';
 
 export interface Supervisor {
   /** In the place of the engine's `run`. */
@@ -26,4 +28,10 @@ export interface Supervisor {
   onEnd(end: ProcessEnd): void;
   /** This thread's guest thread is gone, and others go on. */
   onThreadEnd?(): void;
+}
+
+/** What a supervisor begins with: the engine that it stands before, which from now on looks up when timers or sockets call. */
+export function supervise({ engine, hostBase, cpu }: LinuxProcess): { engine: Dispatcher; removeWord: () => void } {
+  if (!(engine instanceof Dispatcher)) throw new Error('this engine cannot be stopped where somebody wants it');
+  return { engine, removeWord: addWakeupWord(hostBase + cpu.address + State.pending) };
 }

@@ -2,11 +2,10 @@
  * The shared libraries of a process as gdb asks for them (`libraries-svr4`): the list that the dynamic linker keeps for debuggers
  * (glibc's link.h, struct r_debug and struct link_map), found by the program's dynamic section.
  */
+import { auxiliaryEntries } from '../../linux/auxiliary-vector.js';
+import { AuxiliaryType } from '../../loader/stack.js';
 import type { GuestMemory } from '../../memory/guest-memory.js';
 
-const AT_PHDR = 3;
-const AT_PHENT = 4;
-const AT_PHNUM = 5;
 const PT_DYNAMIC = 2;
 const PT_PHDR = 6;
 const DT_DEBUG = 21;
@@ -40,15 +39,12 @@ export function libraryList(memory: GuestMemory, auxiliaryVector: Uint8Array): s
 
 /** Where the dynamic linker has put its `struct r_debug`; 0 before that. */
 function debugAddress(word: (address: number) => number, auxiliaryVector: Uint8Array): number {
-  const view = new DataView(auxiliaryVector.buffer, auxiliaryVector.byteOffset, auxiliaryVector.length);
-  const entries = new Map<number, number>();
-  for (let at = 0; at + 8 <= view.byteLength; at += 8)
-    entries.set(view.getUint32(at, true), view.getUint32(at + 4, true));
-  const table = entries.get(AT_PHDR) ?? 0;
-  const size = entries.get(AT_PHENT) ?? 32;
+  const entries = auxiliaryEntries(auxiliaryVector);
+  const table = entries.get(AuxiliaryType.AT_PHDR) ?? 0;
+  const size = entries.get(AuxiliaryType.AT_PHENT) ?? 32;
   let bias = 0;
   let dynamic = 0;
-  for (let index = 0; index < (entries.get(AT_PHNUM) ?? 0); index++) {
+  for (let index = 0; index < (entries.get(AuxiliaryType.AT_PHNUM) ?? 0); index++) {
     const header = table + index * size;
     if (word(header) === PT_PHDR) bias = table - word(header + 8);
     if (word(header) === PT_DYNAMIC) dynamic = word(header + 8);
