@@ -26,7 +26,8 @@ interface Bundle {
   readonly exports: typeof RunMain;
   /** Digest of the bundle. */
   readonly version: string | undefined;
-  /** Keeps the code that V8 has compiled so far for the next start; undefined where that has been done. */
+  /** Gives the code that V8 has compiled so far, and keeps it for the next start; undefined where that has been done. */
+  readonly compiledCode: (() => Buffer) | undefined;
   readonly saveCompiledCode: (() => void) | undefined;
 }
 
@@ -36,8 +37,9 @@ const BUILD_RECORD = path.join(__dirname, '../../.tsbuildinfo');
 /**
  * Undefined where there is no bundle or an old one (tsc alone was run), and for debugging: the modules have source maps and
  * lines that a stack trace can name.
+ * @param given what V8 has compiled of it in another thread
  */
-function loadBundle(): Bundle | undefined {
+function loadBundle(given?: Uint8Array): Bundle | undefined {
   if (process.env.BRIDGE86_DEBUG !== undefined) return undefined;
   let source: string;
   try {
@@ -50,7 +52,7 @@ function loadBundle(): Bundle | undefined {
   const digest = DIGEST_LINE.exec(source)?.[1];
   // V8 accepts code only under the flags that it was made with, and without these they change on the way.
   const cacheFile = digest === undefined || !process.execArgv.includes('--no-maglev') ? undefined : cachePath(digest);
-  const cachedData = cacheFile === undefined ? undefined : readPrivateFile(cacheFile);
+  const cachedData = given ?? (cacheFile === undefined ? undefined : readPrivateFile(cacheFile));
   const script = new vm.Script(`(function (module, exports, require, __filename, __dirname) {${source}\n})`, {
     filename: FILE,
     ...(cachedData ? { cachedData } : {}),
@@ -68,6 +70,7 @@ function loadBundle(): Bundle | undefined {
   return {
     exports: module.exports as typeof RunMain,
     version: digest,
+    compiledCode: fresh ? undefined : () => script.createCachedData(),
     saveCompiledCode:
       cacheFile === undefined || fresh ? undefined : () => writePrivateFile(cacheFile, script.createCachedData()),
   };
@@ -142,16 +145,19 @@ const YARGS_OPTIONS = new Set(['-h', '--help', '--version', '--get-yargs-complet
 
 async function runThread(): Promise<void> {
   const { workerData } = nodeModule.createRequire(FILE)('node:worker_threads') as typeof WorkerThreads;
-  const bundle = loadBundle();
+  const data = workerData as RunMain.ThreadData;
+  const { compiled } = data;
+  const bundle = loadBundle(compiled);
   const run = bundle?.exports ?? (await import('./run-main.js'));
-  await run.runThread(workerData as RunMain.ThreadData, contextOf(undefined));
+  await run.runThread(data, { ...contextOf(undefined), ...(compiled && { compiledCode: () => compiled }) });
 }
 
 function contextOf(bundle: Bundle | undefined): Parameters<typeof RunMain.runMain>[1] {
-  const { version, saveCompiledCode } = bundle ?? {};
+  const { version, compiledCode, saveCompiledCode } = bundle ?? {};
   return {
     importModule: (url) => import(url) as Promise<unknown>,
     ...(version === undefined ? {} : { version }),
+    ...(compiledCode === undefined ? {} : { compiledCode }),
     ...(saveCompiledCode === undefined ? {} : { atEnd: saveCompiledCode }),
   };
 }

@@ -37,6 +37,8 @@ const fromBinary = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 export interface RunContext {
   /** Called after the guest's end, though not in the children that it forked. */
   readonly atEnd?: () => void;
+  /** What V8 has compiled of the emulator so far, for Workers; undefined where they find it in a file. */
+  readonly compiledCode?: () => Uint8Array;
   /** Tells this build of the emulator from others; without it no translations are kept. */
   readonly version?: string;
   /** How long the program's end may be put off for what later runs gain; the options decide without it. */
@@ -84,9 +86,11 @@ export function run(options: RunOptions, context: RunContext): never {
 }
 
 /** A Worker of a run: its life long it runs threads of the guest. */
-export function runThread({ start, options }: ThreadData, { bridgeLibraries = [], attach }: RunContext = {}): never {
+export function runThread({ start, options }: ThreadData, context: RunContext = {}): never {
   try {
-    const guest = new LinuxProcess({ ...processOptions(options, { bridgeLibraries }), thread: start });
+    const { bridgeLibraries = [], compiledCode, attach } = context;
+    const process = processOptions(options, { bridgeLibraries, ...(compiledCode && { compiledCode }) });
+    const guest = new LinuxProcess({ ...process, thread: start });
     attach?.(guest, options);
     endHostProcess(guest, runHostThread(guest));
   } catch (error) {
@@ -96,11 +100,12 @@ export function runThread({ start, options }: ThreadData, { bridgeLibraries = []
 
 function processOptions(
   options: RunOptions,
-  { version, bridgeLibraries = [] }: RunContext,
+  { version, compiledCode, bridgeLibraries = [] }: RunContext,
   onBridges?: (bridges: Bridges | undefined) => void,
 ): ProcessOptions {
   const sysroot = sysrootOf(options);
   const random = options.seed === undefined ? undefined : seededBytes(options.seed);
+  let compiled: Uint8Array | undefined;
   return {
     createEngine: (guest) => {
       const bridges = createBridges(options, guest, bridgeLibraries);
@@ -113,7 +118,10 @@ function processOptions(
     // What a debugger shows must be so, and what a snapshot misses must be noticed.
     memory: options.gdb || options.control !== undefined ? 'precise' : options.memory,
     hardwareCapabilities: hardwareCapabilities(cpuModel(options.cpu ?? 'max')),
-    startHostThread: (start) => startWorker({ start, options }),
+    startHostThread: (start) => {
+      if (compiledCode) compiled ??= compiledCode();
+      startWorker({ start, options, ...(compiled && { compiled }) });
+    },
     ...(sysroot === undefined ? {} : { sysroot }),
     ...(random ? { random } : {}),
     ...(options.strace ? { strace: new StraceWriter() } : {}),
