@@ -15,13 +15,7 @@ import { Host } from '../../runtime/linux/constants/host-syscalls.js';
 import { GuestMemory } from '../../runtime/memory/guest-memory.js';
 import { Mappings } from '../../runtime/memory/mappings.js';
 import { inScratchDirectory } from '../support/guest-cases.js';
-import {
-  canIsolate,
-  readRecordedSuite,
-  runThreadProgram,
-  THREAD_PROGRAMS,
-  UNSTEADY_PROGRAMS,
-} from '../support/process-suite.js';
+import { canIsolate, readRecordedSuite, runThreadProgram, THREAD_PROGRAMS } from '../support/process-suite.js';
 import { runAll } from '../support/run.js';
 import { existingSysroot } from '../support/sysroot.js';
 
@@ -34,8 +28,7 @@ const OPTIONS = ['--bridge', 'libpthread,librt'];
 
 void tap.test('programs of many threads', { skip, timeout: 600_000 }, async (t) => {
   const recorded = readRecordedSuite();
-  const programs = THREAD_PROGRAMS.filter((program) => !UNSTEADY_PROGRAMS.includes(program));
-  const jobs = programs.map((program) => async () => {
+  const jobs = THREAD_PROGRAMS.map((program) => async () => {
     const outcome = await inScratchDirectory((directory) => runThreadProgram(program, OPTIONS, directory));
     return { program, outcome };
   });

@@ -13,7 +13,6 @@ import {
   readRecordedSuite,
   runSuiteProgram,
   runSuiteProgramNatively,
-  UNSTEADY_PROGRAMS,
 } from '../support/process-suite.js';
 
 const recorded = readRecordedSuite();
@@ -21,13 +20,8 @@ const native = await runsNatively();
 const isolated = await canIsolate();
 const skip = isolated ? false : 'needs a process namespace (unshare), which this machine does not allow';
 
-/** Set to run all. */
-const all = process.env.BRIDGE86_TEST_UNSTEADY !== undefined;
-
 for (const program of PROCESS_PROGRAMS) {
-  const unsteady =
-    !all && UNSTEADY_PROGRAMS.includes(program) && 'does not always end (BRIDGE86_TEST_UNSTEADY runs it)';
-  void tap.test(program, { skip: skip || unsteady }, async (t) => {
+  void tap.test(program, { skip }, async (t) => {
     const wanted = recorded[program]!;
     t.ok(wanted.length > 5, 'there is a recording');
     if (native) {

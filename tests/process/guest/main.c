@@ -69,8 +69,8 @@ void handle(int signal, void *handler, int flags)
 }
 
 #define THREAD_PROGRAMS(F) \
-    F(threads) F(locking) F(atomics) F(signalling) F(ending) F(sharing) \
-    F(torture) F(lives) F(mutexes) F(clocks) F(queues)
+    F(threads) F(locking) F(atomics) F(signalling) F(ending) F(forking) \
+    F(sharing) F(torture) F(lives) F(mutexes) F(clocks) F(queues)
 #ifdef THREADS_ONLY
 #define PROGRAMS THREAD_PROGRAMS
 #else

@@ -1,6 +1,5 @@
 /* Locked instructions of all kinds and sizes among threads, and the order in which others see loads and stores. */
-#include "../check.h"
-#include <pthread.h>
+#include "together.h"
 
 #define THREADS 3
 #define ROUNDS 8000
@@ -113,24 +112,11 @@ static void *tear(void *argument)
     return (void *)failures;
 }
 
-static long run(void *(*function)(void *), int count)
-{
-    pthread_t threads[THREADS];
-    long sum = 0;
-    for (long i = 0; i < count; i++) pthread_create(&threads[i], NULL, function, (void *)i);
-    for (int i = 0; i < count; i++) {
-        void *value;
-        pthread_join(threads[i], &value);
-        sum += (long)value;
-    }
-    return sum;
-}
-
 int atomics_program(int argc, char **argv)
 {
     (void)argc, (void)argv;
     const u32 total = THREADS * ROUNDS;
-    u32 sum = run(torture, THREADS);
+    u32 sum = sum_of_threads(torture, THREADS);
     show("lock inc", "%d", increments);
     show("lock xadd", "%d", additions);
     show("what xadd gave", "%d", sum == (u32)((u64)total * (total - 1) / 2));
@@ -142,8 +128,8 @@ int atomics_program(int argc, char **argv)
     show("lock neg", "%d", negations);
     show("lock cmpxchg8b", "%llx", quads);
     show("under xchg", "%d", plain);
-    show("store, fence, load", "%ld", run(store_then_load, 2));
-    show("message passing", "%ld", run(message_passing, 2));
-    show("torn words", "%ld", run(tear, 2));
+    show("store, fence, load", "%ld", sum_of_threads(store_then_load, 2));
+    show("message passing", "%ld", sum_of_threads(message_passing, 2));
+    show("torn words", "%ld", sum_of_threads(tear, 2));
     return 0;
 }

@@ -1,43 +1,6 @@
-/* Processes of several threads: fork, vfork and execve in them, and all the ways in which they end. */
-#include "../check.h"
-#include <pthread.h>
-#include <spawn.h>
+/* Processes of several threads: all the ways in which they end, and execve in them. */
+#include "together.h"
 #include <sys/prctl.h>
-
-static int ends[2];
-
-static volatile int never;
-static void *spin_for_ever(void *argument)
-{
-    while (!never);
-    return argument;
-}
-static void *read_for_ever(void *argument)
-{
-    (void)argument;
-    char byte;
-    read(ends[0], &byte, 1);
-    return NULL;
-}
-static void others(void)
-{
-    pthread_t thread;
-    static void *(*const functions[])(void *) = {spin_for_ever, read_for_ever};
-    for (size_t i = 0; i < COUNT(functions); i++) pthread_create(&thread, NULL, functions[i], NULL);
-    milliseconds(30);
-}
-
-static void *call(void *function)
-{
-    ((void (*)(void))function)();
-    return NULL;
-}
-static void in_thread(void (*function)(void))
-{
-    pthread_t thread;
-    pthread_create(&thread, NULL, call, function);
-    pthread_join(thread, NULL);
-}
 
 static void leave_with_others(void)
 {
@@ -61,11 +24,18 @@ static void first_leaves(void)
     pthread_create(&thread, NULL, call, exit_three_later);
     syscall(SYS_exit, 0);
 }
-static void just_end(void) { milliseconds(30); }
+/* The kernel clears it as the first thread ends. */
+static volatile int first_is_there = 1;
+static void end_last(void)
+{
+    while (first_is_there) milliseconds(1);
+    milliseconds(30);
+}
 static void all_leave(void)
 {
     pthread_t thread;
-    pthread_create(&thread, NULL, call, just_end);
+    syscall(SYS_set_tid_address, &first_is_there);
+    pthread_create(&thread, NULL, call, end_last);
     syscall(SYS_exit, 4);
 }
 static void die(void)
@@ -98,27 +68,6 @@ static void thread_is_killed(void)
     in_thread(raise_in_thread);
 }
 
-static void fork_here(void)
-{
-    pid_t pid = fork();
-    if (pid == 0) _exit(syscall(SYS_gettid) == getpid() ? 21 : 22);
-    ended("fork in a thread", wait_for(pid));
-}
-static void fork_and_make_threads(void)
-{
-    pid_t pid = fork();
-    if (pid == 0) {
-        others();
-        in_thread(fork_here);
-        _exit(23);
-    }
-    ended("a child with threads of its own", wait_for(pid));
-}
-static int handlers;
-static void before(void) { handlers += 1; }
-static void in_parent(void) { handlers += 10; }
-static void in_the_child(void) { handlers += 100; }
-
 static char self[4096];
 static char *again[] = {self, "ending", "again", NULL, NULL};
 static void execute_itself(void)
@@ -139,11 +88,6 @@ static void execute_in_first(void)
     others();
     execute_itself();
 }
-static void fail_to_execute(void)
-{
-    char *argv[] = {"x", NULL};
-    result("execve of nothing", execv("/no/such/file", argv));
-}
 static void execute_later(void)
 {
     milliseconds(50);
@@ -156,32 +100,6 @@ static void execute_after_first(void)
     syscall(SYS_exit, 0);
 }
 
-static void spawn_here(void)
-{
-    extern char **environ;
-    char *argv[] = {"process", "ending", "status", NULL};
-    pid_t pid;
-    for (int i = 0; i < 2; i++) {
-        result("spawn", posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ));
-        ended("spawned", wait_for(pid));
-    }
-    result("spawn of nothing", posix_spawn(&pid, "/no/such/file", NULL, NULL, argv, environ) == ENOENT);
-}
-static volatile int stop;
-static int shared[1024];
-static void *write_shared(void *argument)
-{
-    (void)argument;
-    long sum = 0;
-    for (int i = 0; !stop; i = (i + 1) % 1024) {
-        shared[i]++;
-        sum++;
-    }
-    long total = 0;
-    for (int i = 0; i < 1024; i++) total += shared[i];
-    return (void *)(long)(sum == total);
-}
-
 int ending_program(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "again") == 0) {
@@ -189,8 +107,6 @@ int ending_program(int argc, char **argv)
         in_thread(fork_here);
         return 12;
     }
-    if (argc > 1) return 13;
-    pipe(ends);
     self[readlink("/proc/self/exe", self, sizeof self - 1)] = 0;
     static const struct {
         const char *name;
@@ -209,22 +125,5 @@ int ending_program(int argc, char **argv)
         {"execve when the first has ended", execute_after_first},
     };
     for (size_t i = 0; i < COUNT(ways); i++) ended(ways[i].name, in_child(ways[i].run));
-    in_thread(fail_to_execute);
-    in_thread(fork_here);
-    in_thread(fork_and_make_threads);
-    pthread_atfork(before, in_parent, in_the_child);
-    pid_t pid = fork();
-    if (pid == 0) _exit(handlers);
-    ended("atfork in the child", wait_for(pid));
-    show("atfork in the parent", "%d", handlers);
-
-    pthread_t thread;
-    pthread_create(&thread, NULL, write_shared, NULL);
-    in_thread(spawn_here);
-    for (int i = 0; i < 3; i++) in_thread(fork_here);
-    stop = 1;
-    void *value;
-    pthread_join(thread, &value);
-    holds("nothing of what another wrote was lost", (long)value);
     return 0;
 }

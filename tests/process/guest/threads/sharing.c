@@ -1,22 +1,8 @@
 /* What threads share: the address space while it changes, the heap, descriptors, the working directory, code that is rewritten. */
-#include "../check.h"
-#include <pthread.h>
+#include "together.h"
 #include <setjmp.h>
 
 #define THREADS 3
-
-static long run(void *(*function)(void *), int count)
-{
-    pthread_t threads[THREADS];
-    long sum = 0;
-    for (long i = 0; i < count; i++) pthread_create(&threads[i], NULL, function, (void *)i);
-    for (int i = 0; i < count; i++) {
-        void *value;
-        pthread_join(threads[i], &value);
-        sum += (long)value;
-    }
-    return sum;
-}
 
 static void *map(void *argument)
 {
@@ -197,17 +183,17 @@ static void *change_directory(void *argument)
 int sharing_program(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    show("mappings", "%ld", run(map, THREADS));
-    show("heap", "%ld", run(allocate, THREADS));
-    show("descriptors", "%ld", run(descriptors, THREADS));
+    show("mappings", "%ld", sum_of_threads(map, THREADS));
+    show("heap", "%ld", sum_of_threads(allocate, THREADS));
+    show("descriptors", "%ld", sum_of_threads(descriptors, THREADS));
     code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    show("code that one writes and others execute", "%ld", run(execute, THREADS));
-    show("code of their own", "%ld", run(remap_code, THREADS));
+    show("code that one writes and others execute", "%ld", sum_of_threads(execute, THREADS));
+    show("code of their own", "%ld", sum_of_threads(remap_code, THREADS));
     patched_all_along();
     faults_of_another();
     char before[4096], after[4096];
     getcwd(before, sizeof before);
-    show("chdir", "%ld", run(change_directory, 1));
+    show("chdir", "%ld", sum_of_threads(change_directory, 1));
     show("in all threads", "%s", getcwd(after, sizeof after));
     holds("where we were was elsewhere", strcmp(before, after) != 0);
     return 0;
