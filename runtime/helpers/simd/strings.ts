@@ -16,23 +16,29 @@ const EQUAL_EACH = 2;
 export function createStrings({ i32, u8, u16 }: StateViews) {
   let table: Int32Array | undefined;
 
-  /** Element `index` of a slot, in the format of immediate bits 0-1: bytes or words, unsigned or signed. */
-  function element(slot: number, index: number, format: number): number {
+  /** The elements of both operands, in the format of immediate bits 0-1: bytes or words, unsigned or signed. */
+  const first = new Int32Array(16);
+  const second = new Int32Array(16);
+
+  function take(to: Int32Array, slot: number, format: number): void {
     switch (format & 3) {
       case 0:
-        return u8[slot + index];
+        for (let i = 0; i < 16; i++) to[i] = u8[slot + i];
+        break;
       case 1:
-        return u16[(slot >> 1) + index];
+        for (let i = 0; i < 8; i++) to[i] = u16[(slot >> 1) + i];
+        break;
       case 2:
-        return (u8[slot + index] << 24) >> 24;
+        for (let i = 0; i < 16; i++) to[i] = (u8[slot + i] << 24) >> 24;
+        break;
       default:
-        return (u16[(slot >> 1) + index] << 16) >> 16;
+        for (let i = 0; i < 8; i++) to[i] = (u16[(slot >> 1) + i] << 16) >> 16;
     }
   }
-  function implicitLength(slot: number, format: number): number {
+  function implicitLength(elements: Int32Array, format: number): number {
     const size = format & 1 ? 8 : 16;
     let length = 0;
-    while (length < size && element(slot, length, format) !== 0) length++;
+    while (length < size && elements[length] !== 0) length++;
     return length;
   }
   function explicitLength(value: number, format: number): number {
@@ -41,42 +47,47 @@ export function createStrings({ i32, u8, u16 }: StateViews) {
     return Math.min(Math.abs(value), size);
   }
 
-  /** IntRes1 for lengths m of the first operand and n of the second. */
-  function aggregate(d: number, s: number, m: number, n: number, immediate: number): number {
+  /** Bits of the second operand's `n` elements that equal a value. */
+  function equalTo(value: number, n: number): number {
+    let bits = 0;
+    for (let j = 0; j < n; j++) if (second[j] === value) bits |= 1 << j;
+    return bits;
+  }
+  /** IntRes1 for lengths m of the first operand and n of the second, both taken. */
+  function aggregate(m: number, n: number, immediate: number): number {
     const size = immediate & 1 ? 8 : 16;
+    const all = (1 << size) - 1;
     let result = 0;
-    for (let j = 0; j < size; j++) {
-      let bit = false;
-      switch ((immediate >> 2) & 3) {
-        case EQUAL_ANY:
-          for (let i = 0; j < n && i < m && !bit; i++) bit = element(d, i, immediate) === element(s, j, immediate);
-          break;
-        case RANGES:
-          for (let i = 0; j < n && i + 1 < m && !bit; i += 2) {
-            const value = element(s, j, immediate);
-            bit = element(d, i, immediate) <= value && value <= element(d, i + 1, immediate);
-          }
-          break;
-        case EQUAL_EACH:
-          if (j < m && j < n) bit = element(d, j, immediate) === element(s, j, immediate);
-          else bit = j >= m && j >= n;
-          break;
-        default:
-          // Equal ordered: the needle's valid elements match from j on, as far as the register reaches.
-          bit = true;
-          for (let i = 0; i < m && i + j < size && bit; i++)
-            bit = i + j < n && element(d, i, immediate) === element(s, i + j, immediate);
+    switch ((immediate >> 2) & 3) {
+      case EQUAL_ANY:
+        for (let i = 0; i < m; i++) result |= equalTo(first[i]!, n);
+        return result;
+      case RANGES:
+        for (let i = 0; i + 1 < m; i += 2) {
+          const low = first[i]!;
+          const high = first[i + 1]!;
+          for (let j = 0; j < n; j++) if (low <= second[j]! && second[j]! <= high) result |= 1 << j;
+        }
+        return result;
+      case EQUAL_EACH: {
+        const both = Math.min(m, n);
+        for (let j = 0; j < both; j++) if (first[j] === second[j]) result |= 1 << j;
+        // Both have ended.
+        return result | (all & -(1 << Math.max(m, n)));
       }
-      if (bit) result |= 1 << j;
+      default:
+        // Equal ordered: the first operand's text matches from j on, as far as the register reaches.
+        result = all;
+        for (let i = 0; i < m; i++) result &= (equalTo(first[i]!, n) | ~all) >> i;
+        return result;
     }
-    return result;
   }
 
   /** IntRes2, and the flags. */
-  function compare(d: number, s: number, m: number, n: number, immediate: number): number {
+  function compare(m: number, n: number, immediate: number, aggregated: number): number {
     const size = immediate & 1 ? 8 : 16;
     const all = (1 << size) - 1;
-    let result = aggregate(d, s, m, n, immediate);
+    let result = aggregated;
     if (immediate & 0x10) result ^= immediate & 0x20 ? (1 << n) - 1 : all;
     i32[State.cf >> 2] = result !== 0 ? 1 : 0;
     i32[State.zr >> 2] = n < size ? 0 : 1;
@@ -100,27 +111,50 @@ export function createStrings({ i32, u8, u16 }: StateViews) {
     else for (let i = 0; i < 16; i++) u8[State.xmm + i] = (result >> i) & 1 ? 0xff : 0;
   }
 
+  function compareImplicit(d: number, s: number, immediate: number): number {
+    if ((immediate & 0xd) === EQUAL_EACH << 2) return compareBytes(d, s, immediate);
+    take(first, d, immediate);
+    take(second, s, immediate);
+    const m = implicitLength(first, immediate);
+    const n = implicitLength(second, immediate);
+    return compare(m, n, immediate, aggregate(m, n, immediate));
+  }
+  /** Bytes, each with its counterpart, as strcmp is made of: in one pass. */
+  function compareBytes(d: number, s: number, immediate: number): number {
+    let m = 16;
+    let n = 16;
+    let equal = 0;
+    for (let i = 15; i >= 0; i--) {
+      const left = u8[d + i]!;
+      const right = u8[s + i]!;
+      if (left === 0) m = i;
+      if (right === 0) n = i;
+      equal = (equal << 1) | (left === right ? 1 : 0);
+    }
+    const result = (equal & ((1 << Math.min(m, n)) - 1)) | (0xffff & -(1 << Math.max(m, n)));
+    return compare(m, n, immediate, result);
+  }
+  function compareExplicit(d: number, s: number, immediate: number, eax: number, edx: number): number {
+    take(first, d, immediate);
+    take(second, s, immediate);
+    const m = explicitLength(eax, immediate);
+    const n = explicitLength(edx, immediate);
+    return compare(m, n, immediate, aggregate(m, n, immediate));
+  }
+
   /** Returns the index that goes to ecx. */
   function pcmpistri(d: number, s: number, immediate: number): number {
-    const m = implicitLength(d, immediate);
-    const n = implicitLength(s, immediate);
-    return index(compare(d, s, m, n, immediate), immediate);
+    return index(compareImplicit(d, s, immediate), immediate);
   }
   function pcmpistrm(d: number, s: number, immediate: number): void {
-    const m = implicitLength(d, immediate);
-    const n = implicitLength(s, immediate);
-    mask(compare(d, s, m, n, immediate), immediate);
+    mask(compareImplicit(d, s, immediate), immediate);
   }
   /** `eax` and `edx` are the lengths of the two texts. */
   function pcmpestri(d: number, s: number, immediate: number, eax: number, edx: number): number {
-    const m = explicitLength(eax, immediate);
-    const n = explicitLength(edx, immediate);
-    return index(compare(d, s, m, n, immediate), immediate);
+    return index(compareExplicit(d, s, immediate, eax, edx), immediate);
   }
   function pcmpestrm(d: number, s: number, immediate: number, eax: number, edx: number): void {
-    const m = explicitLength(eax, immediate);
-    const n = explicitLength(edx, immediate);
-    mask(compare(d, s, m, n, immediate), immediate);
+    mask(compareExplicit(d, s, immediate, eax, edx), immediate);
   }
 
   function crcTable(): Int32Array {

@@ -25,6 +25,8 @@ export interface SimdLowering {
   readonly constants: number;
   /** Required width argument: an operation on MMX registers is left to the helper. */
   readonly width?: { readonly index: number; readonly value: number };
+  /** Of the values of constant arguments: other calls are left to the helper. */
+  readonly accepts?: (constants: readonly number[]) => boolean;
   /** Whether the region may be left for what the instruction finds: at once, or after others (`float-checks.ts`). */
   readonly leaves?: 'now' | 'later';
   /** Of instructions that are tested later: what their lanes are. */
