@@ -107,20 +107,29 @@ function* hostEntries(offset: number, length: number): IterableIterator<Entry> {
   }
 }
 
-/** The guest's descriptors or threads as directory entries from a position on. */
+/**
+ * The guest's descriptors or threads as directory entries from a position on. A descriptor's place is its own whatever is opened or
+ * closed between two calls (fs/proc/fd.c, proc_readfd_common): programs close all that they read of there.
+ */
 function* madeUpEntries(
   process: LinuxProcess,
   kind: 'descriptors' | 'threads',
   position: number,
 ): IterableIterator<Entry> {
-  const numbers = kind === 'threads' ? process.threadIds() : [...process.files.open()];
-  const names = ['.', '..', ...numbers.map(String)];
-  for (let index = position; index < names.length; index++) {
+  const isThreads = kind === 'threads';
+  const numbers = isThreads ? process.threadIds() : [...process.files.open()];
+  const places = [
+    { place: 0, name: '.' },
+    { place: 1, name: '..' },
+    ...numbers.map((number, index) => ({ place: (isThreads ? index : number) + 2, name: String(number) })),
+  ];
+  for (const { place, name } of places) {
+    if (place < position) continue;
     yield {
-      inode: BigInt(index + 1),
-      offset: BigInt(index + 1),
-      type: index < 2 || kind === 'threads' ? DT_DIR : DT_LNK,
-      name: new TextEncoder().encode(names[index]),
+      inode: BigInt(place + 1),
+      offset: BigInt(place + 1),
+      type: place < 2 || isThreads ? DT_DIR : DT_LNK,
+      name: new TextEncoder().encode(name),
     };
   }
 }
