@@ -57,7 +57,10 @@ void tap.test('compare-engines', (t) => {
 
 void tap.test('bridge-module', (t) => {
   const text = example('bridge-module');
-  t.match(text, /^the guest's own factorial\(1\) is 1\n(?:the guest's own .*\n){3}the guest's own factorial\(5\) is 120\n/);
+  t.match(
+    text,
+    /^the guest's own factorial\(1\) is 1\n(?:the guest's own .*\n){3}the guest's own factorial\(5\) is 120\n/,
+  );
   t.match(text, /\narea\(6, 7\) in TypeScript\n$/);
   t.end();
 });

@@ -1,6 +1,6 @@
 /**
  * Calls that need no call: of a few instructions that return at once (every function of position-independent code begins with
- * one, to learn its own address), and of those that only jump on (the procedure linkage table).
+ * one, to learn its own address), of bridges, and of those that only jump on (the procedure linkage table).
  */
 import type { DecodedInstruction } from '../../translator/decode/decoder.js';
 import { isTerminator, type IrBlock } from '../../translator/ir/ir.js';
@@ -21,8 +21,11 @@ export function withCallee(block: Block, live: number, find: (pc: number) => Blo
   if (call.declaration.mnemonic !== 'call' || call.shapes[0]?.class !== 'target') return undefined;
   const callee = find(call.immediate);
   if (!callee || callee.instructions.length > MAXIMUM_INSTRUCTIONS) return undefined;
-  const { encoding } = lastOf(callee).declaration;
-  if (encoding !== RETURN && encoding !== JUMP_INDIRECT) return undefined;
+  const { declaration, bridge } = lastOf(callee);
+  const { encoding } = declaration;
+  // A bridge returns as a function does, unless it may leave the call to the guest's own.
+  const returns = encoding === RETURN || (bridge !== undefined && bridge.original === undefined);
+  if (!returns && encoding !== JUMP_INDIRECT) return undefined;
   const { statements } = liftBlock([...block.instructions, ...callee.instructions], live);
   forwardLoads(statements);
   const last = statements[statements.length - 1]!;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tap from 'tap';
 import { runBridge } from '../support/run.js';
+import { testDirectCalls } from './generated.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'bridge86-test-'));
 tap.teardown(() => rmSync(directory, { recursive: true, force: true }));
@@ -78,6 +79,53 @@ for (const engine of ['interpret', 'block', 'region']) {
     t.equal(ended.status, 7, 'the guest ends in a function that a function called');
   });
 }
+
+/** What a run writes of its generated code, a text for each function. */
+async function generated(backend: 'js' | 'wasm', module: string, program: string): Promise<string[]> {
+  const { stdout, stderr, status } = await runBridge([
+    'run',
+    '--engine',
+    'region',
+    '--backend',
+    backend,
+    '--dump',
+    backend,
+    '--bridge-module',
+    module,
+    join(directory, program),
+  ]);
+  if (status === 127) throw new Error(stderr);
+  return `${stdout.toString()}\n${stderr}`
+    .split(new RegExp(`^${backend}: `, 'm'))
+    .slice(1)
+    .map((text) => text.replace(/^.*\n/, '').replace(/\n\n[^]*$/, ''));
+}
+
+tap.test('generated code calls a module directly', { skip: !canBuild && 'no gcc -m32' }, async (t) => {
+  const program = file(
+    'program.mjs',
+    `export default { name: 'mine', soname: '', written: { 'int add(int a, int b)': () => (a, b) => (a + b) | 0 } };`,
+  );
+  t.ok(gcc('-fno-inline', '-no-pie', '-o', 'direct', 'main.c', 'mine.c'));
+  const ways = [
+    [module, 'main'],
+    [program, 'direct'],
+  ] as const;
+  for (const [own, name] of ways) {
+    const sources = (await generated('js', own, name)).filter((text) => text.includes('bridge_mine_add'));
+    const callers = testDirectCalls(t, sources, 'bridge_mine_add', 2, 'M.getInt32');
+    if (name === 'direct') {
+      t.ok(
+        callers.some((caller) => caller.startsWith('f_main_')),
+        "it is part of the program's loop",
+      );
+    } else t.not(callers.length, 0);
+    const texts = (await generated('wasm', own, name)).filter((text) => text.includes('call $bridge_mine_add'));
+    t.not(texts.length, 0);
+    for (const text of texts) t.match(text, /i32\.load[^\n]*\n[^\n]*\n\s*i32\.load[^\n]*\n\s*call \$bridge_mine_add/);
+    if (name === 'direct') t.ok(texts.some((text) => text.startsWith('(func $f_main_')));
+  }
+});
 
 tap.test('what is no module of bridges', async (t) => {
   const cases: Record<string, RegExp> = {

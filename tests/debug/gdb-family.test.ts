@@ -74,10 +74,10 @@ void tap.test('threads stand still, and gdb sees where', { skip }, async (t) => 
   t.ok(answers.some((line) => /^#1 .* threads \(\) at /.test(line)));
 });
 
-/** Threads that spin are anywhere in their loop; when gdb tells of a thread depends on the moment, and of its end only natively. */
+/** Where the others are, when gdb tells of a new thread and whether of its end depends on the moment. */
 const ofThreads = (answers: readonly string[]): string[] =>
   answers
-    .filter((line) => !/exited\]$|^\[New |system_call \(/.test(line))
+    .filter((line) => !/exited\]$|^\[New |^ +\d+ +process /.test(line))
     .map((line) =>
       line
         .replace('LWP', 'Thread')
