@@ -262,8 +262,8 @@ export function usualX87(state: MachineState, random: Random): void {
 
 /** Exponents of moderate numbers, and of those about as large or small as generated code takes for moderate. */
 const EXPONENTS = {
-  32: [0, 0, 0, 20, 38, 39, 40, 41, 62, 126],
-  64: [0, 0, 0, 20, 100, 198, 199, 200, 201, 400, 600, 1022],
+  32: [0, 0, 0, 20, 30, 31, 32, 33, 62, 126],
+  64: [0, 0, 0, 20, 100, 126, 127, 128, 129, 400, 600, 1022],
 } as const;
 
 /** The numbers that a computation goes on with for long: XMM registers of doubles or singles, mostly moderate, all of them computed with. */
@@ -274,7 +274,7 @@ export function usualVectors(state: MachineState, random: Random): void {
   const exponents = EXPONENTS[isDouble ? 64 : 32];
   const spread = random.chance(0.5) ? 3 : exponents.length;
   // Products of many such numbers leave the range of normal ones.
-  const all = random.chance(0.3) ? (random.chance(0.5) ? 1 : -1) * (isDouble ? 199 : 39) : undefined;
+  const all = random.chance(0.3) ? (random.chance(0.5) ? 1 : -1) * (isDouble ? 127 : 31) : undefined;
   const short = random.chance(0.4);
   const pick = (): { sign: number; exponent: number; zero: boolean } => {
     const largest = exponents[random.below(spread)]!;

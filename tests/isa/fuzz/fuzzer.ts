@@ -12,8 +12,8 @@ import { minimise } from './minimise.js';
 import type { Subject } from './subject.js';
 
 const SIGTRAP = 5;
-/** Translations after which an engine is made anew: V8 does not give back all that it made for them. */
-const TRANSLATIONS = 20000;
+/** Translations after which an engine is made anew: each is a module with a mapping of its own, of which a process has 65530. */
+const TRANSLATIONS = 4000;
 
 export interface Finding {
   readonly engine: TestedEngine;
@@ -50,6 +50,7 @@ export class Fuzzer {
     if (!entry || entry.translations > TRANSLATIONS) {
       entry = { runner: new CaseRunner(engine, exact), translations: 0, code: undefined };
       this.runners.set(key, entry);
+      globalThis.gc?.();
     }
     if (entry.code !== subject.test.code) {
       entry.code = subject.test.code;

@@ -5,7 +5,9 @@
  * before the group, and the interpreter does it all again.
  *
  * What comes into a group must be zero or of a moderate magnitude; how large or small results can then be is known when code is
- * written, and a group ends before one could leave the range of normal numbers. Groups that failed often are written
+ * written, and one that could be too large or small for what is computed with it is tested like what comes in. What is known holds
+ * for later groups of the block, too. The test that is made first takes two instructions for each number, and fails zeros: only
+ * then is looked closer. Groups that failed often are written
  * _carefully_: no operand is denormal, no product or quotient is smaller than normal numbers unless a factor is zero, no result is
  * infinite or a NaN. In both cases either the flag of inexact results is set or they are exact.
  */
@@ -30,8 +32,14 @@ interface Lanes {
   readonly smallest: readonly number[];
   readonly largest: readonly number[];
   readonly infinity: readonly number[];
-  /** Magnitudes from 2^-`moderate` on, and what is below 2^`moderate` (its upper half words, less one), are moderate. */
+  /**
+   * Magnitudes from 2^-`moderate` (a power of two) to below 2^`moderate` are moderate: where `base` is subtracted from their bits, those of
+   * `outside` are zero. `moderateHigh`: 2^`moderate`'s upper half words, less one.
+   */
   readonly moderate: number;
+  readonly base: readonly number[];
+  readonly outside: readonly number[];
+  readonly subtract: PlainOpcode;
   readonly moderateLow: readonly number[];
   readonly moderateHigh: readonly number[];
   /** Exponents that results may have, and by how many bits a difference may be smaller than its operands. */
@@ -47,6 +55,7 @@ const MAXIMUM_CAREFUL = 2;
 /** Labels of the test's ends. */
 const PASSED = 'passed';
 const FAILED = 'failed';
+const MODERATE = 'moderate';
 const bytesOf = (values: Float32Array | Float64Array | BigUint64Array | Uint32Array): number[] => [
   ...new Uint8Array(values.buffer),
 ];
@@ -54,6 +63,9 @@ const singles = (value: number): number[] => bytesOf(new Float32Array(4).fill(va
 const doubles = (value: number): number[] => bytesOf(new Float64Array(2).fill(value));
 const words = (value: number): number[] => bytesOf(new Uint32Array(4).fill(value));
 const longs = (value: bigint): number[] => bytesOf(new BigUint64Array(2).fill(value));
+
+/** Of one lane: `outside`. */
+const OUTSIDE = { f32: 0x60000000n, f64: 0x7000000000000000n } as const;
 
 const LANES: Readonly<Record<FloatType, Lanes>> = {
   f32: {
@@ -70,9 +82,12 @@ const LANES: Readonly<Record<FloatType, Lanes>> = {
     smallest: singles(2 ** -126),
     largest: words(0x7f7fffff),
     infinity: singles(Infinity),
-    moderate: 40,
-    moderateLow: singles(2 ** -40),
-    moderateHigh: words(((127 + 40) << 23) - 1),
+    moderate: 32,
+    base: words((127 - 32) << 23),
+    outside: words(Number(OUTSIDE.f32)),
+    subtract: 'i32x4.sub',
+    moderateLow: singles(2 ** -32),
+    moderateHigh: words(((127 + 32) << 23) - 1),
     exponents: 120,
     cancelled: 25,
     lowHalf: words(0xfff),
@@ -91,9 +106,12 @@ const LANES: Readonly<Record<FloatType, Lanes>> = {
     smallest: doubles(2 ** -1022),
     largest: doubles(Number.MAX_VALUE),
     infinity: doubles(Infinity),
-    moderate: 200,
-    moderateLow: doubles(2 ** -200),
-    moderateHigh: longs((BigInt(1023 + 200) << 52n) - 1n),
+    moderate: 128,
+    base: longs(BigInt(1023 - 128) << 52n),
+    outside: longs(OUTSIDE.f64),
+    subtract: 'i64x2.sub',
+    moderateLow: doubles(2 ** -128),
+    moderateHigh: longs((BigInt(1023 + 128) << 52n) - 1n),
     exponents: 1000,
     cancelled: 54,
     lowHalf: longs(0x7ffffffn),
@@ -101,7 +119,7 @@ const LANES: Readonly<Record<FloatType, Lanes>> = {
 };
 
 /** What is wanted of every test, in locals from the function's start. */
-const CONSTANTS = ['magnitude', 'ones', 'moderateLow', 'moderateHigh'] as const;
+const CONSTANTS = ['base', 'outside'] as const;
 
 /** A register whose lanes are tested: one (the lowest) or all. */
 export interface Tested {
@@ -115,11 +133,11 @@ interface Sums {
   readonly tested: Tested;
   /** The least of magnitudes of products and of operands less one unit, zeros left out. */
   least?: number;
-  /** Magnitudes that must be finite, or not NaNs. */
-  /** Operands less one unit: least and greatest, as integers; and lanes with something that must not be. */
-  low?: number;
-  high?: number;
+  /** What comes in, and all bits of it less `base`; lanes with something that must not be. */
+  readonly inputs: number[];
+  distances?: number;
   bad?: number;
+  /** Magnitudes that must be finite, or not NaNs. */
   readonly bounded: { readonly local: number; readonly bound: 'largest' | 'infinity' }[];
   /** All bits of errors; of factors, whose low halves must be zero. */
   errors?: number;
@@ -142,7 +160,6 @@ export class FloatChecks {
   private readonly sums = new Map<string, Sums>();
   private leave: (() => void) | undefined;
   private instructions = 0;
-  private group = 0;
   isCareful = false;
   /** MXCSR must be as expected: something was computed. */
   private computed = false;
@@ -186,7 +203,6 @@ export class FloatChecks {
     if (!this.leave) {
       this.isCareful = this.host.isCareful();
       this.leave = this.host.checkpoint();
-      this.group++;
     }
     this.instructions++;
   }
@@ -196,7 +212,7 @@ export class FloatChecks {
   private sumsOf(tested: Tested): Sums {
     const key = keyOf(tested);
     let sums = this.sums.get(key);
-    if (!sums) this.sums.set(key, (sums = { tested, bounded: [] }));
+    if (!sums) this.sums.set(key, (sums = { tested, inputs: [], bounded: [] }));
     return sums;
   }
 
@@ -208,7 +224,7 @@ export class FloatChecks {
   }
   private pushMagnitude(type: FloatType, push: () => void): void {
     push();
-    this.w.get(this.constants.get(type)!.magnitude);
+    this.w.vector('v128.const', LANES[type].magnitude);
     this.w.op('v128.and');
   }
   /** The lesser of what was so far, which is no NaN, and of what `push` pushes, unless that is one. */
@@ -236,7 +252,7 @@ export class FloatChecks {
   /** Magnitudes less one unit in the last place: all ones for zero, which is a NaN, and -1 or the greatest number as an integer. */
   private pushLess(type: FloatType, push: () => void): void {
     this.pushMagnitude(type, push);
-    this.w.get(this.constants.get(type)!.ones);
+    this.w.vector('v128.const', LANES[type].ones);
     this.w.op(LANES[type].add);
   }
 
@@ -305,31 +321,30 @@ export class FloatChecks {
 
   // Moderate magnitudes ---------------------------------------------------------------------------------------------------
 
-  /** What is known of what a slot holds, where it came out of this group. */
+  /** What is known of what a slot holds, where it was tested or came out of a group. */
   private boundOf({ type, isScalar }: Tested, offset: number): Bound | undefined {
     const size = VECTOR / LANES[type].count;
     let factors = 0;
     let bits = 0;
     for (let at = 0; at < (isScalar ? size : VECTOR); at += size) {
       const bound = this.slots.boundOf(type, offset + at);
-      if (bound?.group !== this.group) return undefined;
+      if (!bound) return undefined;
       factors = Math.max(factors, bound.factors);
       bits = Math.max(bits, bound.bits);
     }
-    return { group: this.group, factors, bits };
+    return { factors, bits };
   }
 
   private result(tested: Tested, operation: BoundedOperation, operands: readonly number[]): Bound {
     const bounds = operands.map((offset) => this.boundOf(tested, offset) ?? { factors: 1, bits: 0 });
     const factors = bounds.map((bound) => bound.factors);
     const bits = bounds.map((bound) => bound.bits);
-    const { group } = this;
     const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
     if (operation === 'add') {
-      return { group, factors: Math.max(...factors), bits: Math.max(...bits) + LANES[tested.type].cancelled };
+      return { factors: Math.max(...factors), bits: Math.max(...bits) + LANES[tested.type].cancelled };
     }
-    if (operation === 'sqrt') return { group, factors: Math.ceil(factors[0]! / 2), bits: Math.ceil(bits[0]! / 2) + 1 };
-    return { group, factors: sum(factors), bits: sum(bits) + 1 };
+    if (operation === 'sqrt') return { factors: Math.ceil(factors[0]! / 2), bits: Math.ceil(bits[0]! / 2) + 1 };
+    return { factors: sum(factors), bits: sum(bits) + 1 };
   }
 
   /**
@@ -339,32 +354,26 @@ export class FloatChecks {
   moderate(tested: Tested, operation: BoundedOperation, operands: readonly (readonly [number, () => void])[]): Bound {
     const offsets = operands.map(([offset]) => offset);
     const { exponents, moderate } = LANES[tested.type];
-    let result = this.result(tested, operation, offsets);
-    if (result.factors * moderate + result.bits > exponents) {
-      this.flush();
-      this.begin();
-      result = this.result(tested, operation, offsets);
-    }
+    const reach = ({ factors, bits }: Bound): number => factors * moderate + bits;
     for (const [offset, push] of operands) if (!this.boundOf(tested, offset)) this.input(tested, offset, push);
-    return result;
+    // Where the result could be too large or small, the operands that could be so are tested, too.
+    const byReach = [...operands].sort(([a], [b]) => reach(this.boundOf(tested, b)!) - reach(this.boundOf(tested, a)!));
+    for (const [offset, push] of byReach) {
+      if (reach(this.result(tested, operation, offsets)) <= exponents) break;
+      this.input(tested, offset, push);
+    }
+    return this.result(tested, operation, offsets);
   }
   private input(tested: Tested, offset: number, push: () => void): void {
     const { w } = this;
     const sums = this.sumsOf(tested);
-    const wide = LANES[tested.type].count === 4;
-    const less = this.local(() => this.pushLess(tested.type, push));
-    const combine = (before: number | undefined, operation: PlainOpcode): number =>
-      before === undefined
-        ? less
-        : this.local(() => {
-            w.get(before);
-            w.get(less);
-            w.op(operation);
-          });
-    // As integers: upper half words where there are none of 64 bits. Zeros are the greatest without a sign, the least with one.
-    sums.low = combine(sums.low, wide ? 'i32x4.min_u' : 'i16x8.min_u');
-    sums.high = combine(sums.high, wide ? 'i32x4.max_s' : 'i16x8.max_s');
-    this.setBound(tested, offset, { group: this.group, factors: 1, bits: 0 });
+    sums.inputs.push(this.local(push));
+    sums.distances = this.allBits(sums.distances, () => {
+      push();
+      w.get(this.constants.get(tested.type)!.base);
+      w.op(LANES[tested.type].subtract);
+    });
+    this.setBound(tested, offset, { factors: 1, bits: 0 });
   }
   setBound({ type, isScalar }: Tested, offset: number, bound: Bound): void {
     const size = VECTOR / LANES[type].count;
@@ -393,7 +402,9 @@ export class FloatChecks {
     for (const slot of [...this.results.keys()]) this.overwritten(slot);
     this.leave = undefined;
     const ranges = [...this.sums.values()].filter(({ least, bounded }) => least !== undefined || bounded.length > 0);
-    const moderate = [...this.sums.values()].filter(({ low, bad }) => low !== undefined || bad !== undefined);
+    const moderate = [...this.sums.values()].filter(
+      ({ distances, bad }) => distances !== undefined || bad !== undefined,
+    );
     if (ranges.length > 0 || moderate.length > 0 || this.computed) {
       w.open('block', PASSED);
       w.open('block', FAILED);
@@ -450,29 +461,82 @@ export class FloatChecks {
     w.branchIf(FAILED);
   }
 
-  private failUnlessModerate({ tested, low, high, bad }: Sums): void {
+  private failUnlessModerate(sums: Sums): void {
     const { w } = this;
-    const lanes = LANES[tested.type];
-    const { moderateLow, moderateHigh } = this.constants.get(tested.type)!;
-    if (low !== undefined && high !== undefined) {
-      // A NaN is not below: all were zero.
-      w.get(moderateLow);
-      w.get(low);
-      w.op(lanes.greater);
-      w.get(high);
-      w.get(moderateHigh);
-      w.op(lanes.count === 4 ? 'i32x4.gt_s' : 'i16x8.gt_s', 'v128.or');
-    }
-    if (bad !== undefined) {
-      w.get(bad);
-      if (low !== undefined) w.op('v128.or');
-    }
-    w.op(lanes.bitmask);
-    if (tested.isScalar) {
+    const { tested, distances, bad } = sums;
+    const pushFailed = (): void => {
+      w.op(LANES[tested.type].bitmask);
+      if (!tested.isScalar) return;
       w.i32(1);
       w.op('i32.and');
+    };
+    if (distances === undefined) {
+      w.get(bad!);
+      pushFailed();
+      w.branchIf(FAILED);
+      return;
     }
+    w.open('block', MODERATE);
+    w.get(distances);
+    if (bad !== undefined) {
+      w.get(bad);
+      w.op('v128.or');
+    }
+    this.pushInside(tested);
+    w.branchIf(MODERATE);
+    this.pushNotModerate(sums);
+    if (bad !== undefined) {
+      w.get(bad);
+      w.op('v128.or');
+    }
+    pushFailed();
     w.branchIf(FAILED);
+    w.close();
+  }
+  /** Pushes whether the tested lanes of the vector on the stack have no bit of `outside`. */
+  private pushInside({ type, isScalar }: Tested): void {
+    const { w } = this;
+    if (!isScalar) {
+      w.get(this.constants.get(type)!.outside);
+      w.op('v128.and', 'v128.any_true', 'i32.eqz');
+    } else if (type === 'f32') {
+      w.lane('i32x4.extract_lane', 0);
+      w.i32(Number(OUTSIDE.f32));
+      w.op('i32.and', 'i32.eqz');
+    } else {
+      w.lane('i64x2.extract_lane', 0);
+      w.i64(OUTSIDE.f64);
+      w.op('i64.and', 'i64.eqz');
+    }
+  }
+  /** Pushes lanes that are negative where an input is neither moderate nor zero. */
+  private pushNotModerate({ tested, inputs }: Sums): void {
+    const { w } = this;
+    const lanes = LANES[tested.type];
+    const wide = lanes.count === 4;
+    let low: number | undefined;
+    let high: number | undefined;
+    for (const input of inputs) {
+      const less = this.local(() => this.pushLess(tested.type, () => w.get(input)));
+      const combine = (before: number | undefined, operation: PlainOpcode): number =>
+        before === undefined
+          ? less
+          : this.local(() => {
+              w.get(before);
+              w.get(less);
+              w.op(operation);
+            });
+      // As integers: upper half words where there are none of 64 bits. Zeros are the greatest without a sign, the least with one.
+      low = combine(low, wide ? 'i32x4.min_u' : 'i16x8.min_u');
+      high = combine(high, wide ? 'i32x4.max_s' : 'i16x8.max_s');
+    }
+    // A NaN is not below: all were zero.
+    w.vector('v128.const', lanes.moderateLow);
+    w.get(low!);
+    w.op(lanes.greater);
+    w.get(high!);
+    w.vector('v128.const', lanes.moderateHigh);
+    w.op(wide ? 'i32x4.gt_s' : 'i16x8.gt_s', 'v128.or');
   }
 
   /** Rarely executed, so that V8 computes what only this needs here. */

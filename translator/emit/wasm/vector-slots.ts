@@ -31,11 +31,10 @@ const PLAIN = 0x1f80;
 const INEXACT = 0x20;
 
 /**
- * A number that is zero or of a magnitude from 2^-n to 2^n, where n is `factors` times that of what came into a group of instructions
+ * A number that is zero or of a magnitude from 2^-n to 2^n, where n is `factors` times that of what is moderate
  * (`float-checks.ts`), and `bits`.
  */
 export interface Bound {
-  readonly group: number;
   readonly factors: number;
   readonly bits: number;
 }
