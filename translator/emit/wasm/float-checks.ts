@@ -159,6 +159,9 @@ export class FloatChecks {
   private readonly constants = new Map<FloatType, Readonly<Record<(typeof CONSTANTS)[number], number>>>();
   private readonly sums = new Map<string, Sums>();
   private leave: (() => void) | undefined;
+  private global: (bytes: readonly number[]) => number = () => {
+    throw new Error('not started');
+  };
   private instructions = 0;
   isCareful = false;
   /** MXCSR must be as expected: something was computed. */
@@ -177,6 +180,7 @@ export class FloatChecks {
   /** At the function's start. `global` gives the index of one that holds some bytes. */
   start(types: ReadonlySet<FloatType>, global: (bytes: readonly number[]) => number): void {
     const { w } = this;
+    this.global = global;
     for (const type of types) {
       const locals: Partial<Record<(typeof CONSTANTS)[number], number>> = {};
       for (const name of CONSTANTS) {
@@ -186,6 +190,11 @@ export class FloatChecks {
       }
       this.constants.set(type, locals as Required<typeof locals>);
     }
+  }
+
+  /** Pushes what is rarely wanted: shorter than the constant itself. */
+  private constant(type: FloatType, name: 'magnitude' | 'ones' | 'moderateLow' | 'moderateHigh'): void {
+    this.w.global(this.global(LANES[type][name]));
   }
 
   get isActive(): boolean {
@@ -224,7 +233,7 @@ export class FloatChecks {
   }
   private pushMagnitude(type: FloatType, push: () => void): void {
     push();
-    this.w.vector('v128.const', LANES[type].magnitude);
+    this.constant(type, 'magnitude');
     this.w.op('v128.and');
   }
   /** The lesser of what was so far, which is no NaN, and of what `push` pushes, unless that is one. */
@@ -252,7 +261,7 @@ export class FloatChecks {
   /** Magnitudes less one unit in the last place: all ones for zero, which is a NaN, and -1 or the greatest number as an integer. */
   private pushLess(type: FloatType, push: () => void): void {
     this.pushMagnitude(type, push);
-    this.w.vector('v128.const', LANES[type].ones);
+    this.constant(type, 'ones');
     this.w.op(LANES[type].add);
   }
 
@@ -531,11 +540,11 @@ export class FloatChecks {
       high = combine(high, wide ? 'i32x4.max_s' : 'i16x8.max_s');
     }
     // A NaN is not below: all were zero.
-    w.vector('v128.const', lanes.moderateLow);
+    this.constant(tested.type, 'moderateLow');
     w.get(low!);
     w.op(lanes.greater);
     w.get(high!);
-    w.vector('v128.const', lanes.moderateHigh);
+    this.constant(tested.type, 'moderateHigh');
     w.op(wide ? 'i32x4.gt_s' : 'i16x8.gt_s', 'v128.or');
   }
 
