@@ -83,6 +83,16 @@ function furnish(): Surroundings {
   return { buffer: BUFFER, size: BUFFER_SIZE, readOnly: READ_ONLY, code: CODE, paths };
 }
 
+function tryWrite(line: string): boolean {
+  try {
+    writeSync(progress, line, 0);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EFBIG') return false;
+    throw error;
+  }
+}
+
 /** Modes, limits and directories may have been changed by then. */
 function openAny(fd: number): number {
   try {
@@ -113,11 +123,9 @@ for (let index = 0; index < Number(count); index++) {
   signals.setAction(Signal.SIGWINCH, { handler: CODE, flags: 0, restorer: 0, mask: 0n });
   const declaration = candidates[random.below(candidates.length)]!;
   const args = randomArguments(random, declaration, around);
-  writeSync(
-    progress,
-    `${index} ${declaration.name}(${args.map((arg) => `0x${(arg >>> 0).toString(16)}`).join(', ')})\n`.padEnd(160),
-    0,
-  );
+  const line = `${index} ${declaration.name}(${args.map((arg) => `0x${(arg >>> 0).toString(16)}`).join(', ')})\n`;
+  // The guest may have set a limit that does not even allow a file of this size.
+  if (!tryWrite(line.padEnd(160))) break;
   cpu.i32[State.eax >> 2] = declaration.number;
   REGISTERS.forEach((register, position) => (cpu.i32[register >> 2] = args[position]!));
   cpu.i32[State.esp >> 2] = BUFFER + BUFFER_SIZE / 2;
