@@ -44,18 +44,25 @@ function clockSettime(structure: Structure): (process: LinuxProcess, clock: numb
     syscall(Host.clock_settime, clock, scratch.address + readStructure(process, structure, address));
 }
 
+/** Room for what remains of a sleep: all of it, where a signal comes before the host's kernel is asked. */
+function allOf(requested: number): number {
+  const offset = scratch.allocate(16);
+  scratch.u8.copyWithin(offset, requested, requested + 16);
+  return offset;
+}
+
 /** What remains is written only when a relative sleep was interrupted. */
 function clockNanosleep(
   structure: Structure,
 ): (process: LinuxProcess, clock: number, flags: number, request: number, remaining: number) => number {
   return (process, clock, flags, request, remaining) => {
-    const requested = scratch.address + readStructure(process, structure, request);
-    const offset = scratch.allocate(16);
+    const requested = readStructure(process, structure, request);
+    const offset = allOf(requested);
     const result = process.signals.blockingSyscall(
       Host.clock_nanosleep,
       clock,
       flags,
-      requested,
+      scratch.address + requested,
       scratch.address + offset,
     );
     if (result === -Errno.EINTR && remaining !== 0 && (flags & TIMER_ABSTIME) === 0) {
@@ -66,9 +73,10 @@ function clockNanosleep(
 }
 
 function nanosleep(process: LinuxProcess, request: number, remaining: number): number {
-  const requested = scratch.address + readStructure(process, timespec, request);
-  const offset = scratch.allocate(16);
-  const result = process.signals.blockingSyscall(Host.nanosleep, requested, scratch.address + offset);
+  const requested = readStructure(process, timespec, request);
+  const offset = allOf(requested);
+  const { address } = scratch;
+  const result = process.signals.blockingSyscall(Host.nanosleep, address + requested, address + offset);
   if (result === -Errno.EINTR && remaining !== 0) writeStructure(process, timespec, offset, remaining);
   return result;
 }
