@@ -69,6 +69,8 @@ void t.test('keys, placement of memory, barriers: what the host answers', async 
   }
   t.equal(guest.call('mbind', 0x10000, 4096, 0, 0, 0, 0), EFAULT, 'nothing is mapped');
   t.equal(guest.call('move_pages', 1, 0, 0, 0, 0, 0), -1, 'pages of another process');
+  t.equal(guest.call('process_vm_readv', 1, 0, 0, 0, 0, 0), -1, 'memory of another process');
+  t.equal(guest.call('ptrace', 0, 0, 0, 0), -1, 'nobody is traced');
 });
 
 void t.test('reading and writing', async (t) => {

@@ -1,4 +1,5 @@
 /** Writes docs/syscalls.md from the table: `node dist/runtime/linux/syscalls/build-doc.js > docs/syscalls.md`. */
+import { errnoName } from '../constants/errno.js';
 import { LAST_SYSCALL, syscallName } from '../constants/syscalls.js';
 import type { ArgumentKind, SyscallDeclaration } from './declare.js';
 import { syscallFamilies, syscallTable } from './table.js';
@@ -13,7 +14,8 @@ function isPlain(kind: ArgumentKind): boolean {
 }
 
 function answer(family: string, declaration: SyscallDeclaration): string {
-  if (declaration.refused !== undefined) return `ENOSYS: ${declaration.refused}`;
+  const { refused } = declaration;
+  if (refused !== undefined) return `${errnoName(refused.errno)}: ${refused.reason}`;
   if (EMULATED.has(family)) return 'implemented';
   return declaration.arguments.every(isPlain) ? 'passed to the host' : 'implemented, converted for the host';
 }
@@ -43,7 +45,7 @@ function document(): string {
     'The i386 table of Linux 6.1 and what a guest gets for each number. This file is written by',
     '`node dist/runtime/linux/syscalls/build-doc.js > docs/syscalls.md`: change the declarations, not the file.',
     '',
-    `${known.length} calls are declared; ${known.length - refused} work and ${refused} answer ENOSYS for the reason given.`,
+    `${known.length} calls are declared; ${known.length - refused} work and ${refused} fail for the reason given.`,
     'Numbers that the table does not hold answer ENOSYS, too.',
     '',
     '| number | call | family | answer |',

@@ -106,7 +106,7 @@ export interface SyscallDeclaration {
   readonly run: SyscallFunction;
   readonly interruption: Interruption;
   /** For the documentation: why the call answers ENOSYS or another fixed error. */
-  readonly refused?: string;
+  readonly refused?: { readonly errno: number; readonly reason: string };
 }
 
 /** Returned by calls that have set all registers themselves (`sigreturn`, a successful `execve`): eax is to be left alone. */
@@ -132,6 +132,6 @@ export function refuse(name: SyscallName, errno: number, reason: string): Syscal
     result: 'int',
     run: () => -errno,
     interruption: 'fail',
-    refused: reason,
+    refused: { errno, reason },
   };
 }

@@ -1,10 +1,12 @@
 /** System calls on the address space. What they do is `runtime/memory/mappings.ts`'s business; here are their arguments. */
 import { PAGE_SIZE } from '../../../translator/pages.js';
+import { syscall } from '../../host/libc.js';
 import { Errno } from '../constants/errno.js';
 import { Host } from '../constants/host-syscalls.js';
 import { MapFlag } from '../constants/memory.js';
 import type { LinuxProcess } from '../process.js';
-import { declare, refuse, type SyscallDeclaration } from './declare.js';
+import { hostVector } from './access.js';
+import { declare, refuse, type SyscallDeclaration, type SyscallFunction } from './declare.js';
 
 /** mmap2's offset counts pages of 4096 bytes whatever the page size. */
 const MMAP2_UNIT = 4096;
@@ -25,6 +27,19 @@ function map(
   }
   const result = process.mappings.mmap(address, length >>> 0, protection, flags, hostFd, offset);
   return result | 0;
+}
+
+/**
+ * Between a process's own addresses, as programs use it to look at memory that may not be there. What another guest's addresses mean
+ * is known to that one's emulator alone.
+ */
+function processMemory(number: number, write: boolean): SyscallFunction {
+  return (process, pid, local, localCount, remote, remoteCount, flags) => {
+    if (pid !== process.pid && !process.threadIds().includes(pid)) return -Errno.EPERM;
+    const here = hostVector(process, local, localCount, !write);
+    const there = hostVector(process, remote, remoteCount, write);
+    return syscall(number, pid, here, localCount, there, remoteCount, flags);
+  };
 }
 
 export const memoryCalls: readonly SyscallDeclaration[] = [
@@ -75,6 +90,18 @@ export const memoryCalls: readonly SyscallDeclaration[] = [
   // The host would lock Node and 4 GiB of reservations.
   declare('mlockall', ['hex'], 'int', (_process, flags) => (flags === 0 || flags & ~7 ? -Errno.EINVAL : 0)),
   declare('munlockall', [], 'int', () => 0),
+  declare(
+    'process_vm_readv',
+    ['int', 'iovec-out', 'unsigned', 'iovec-in', 'unsigned', 'hex'],
+    'int',
+    processMemory(Host.process_vm_readv, false),
+  ),
+  declare(
+    'process_vm_writev',
+    ['int', 'iovec-in', 'unsigned', 'iovec-out', 'unsigned', 'hex'],
+    'int',
+    processMemory(Host.process_vm_writev, true),
+  ),
   declare('brk', ['pointer'], 'hex', (process, address) => process.mappings.brk(address) | 0),
   refuse('remap_file_pages', Errno.ENOSYS, 'emulated by the kernel itself since Linux 4.0; programs fall back to mmap'),
   refuse('pkey_mprotect', Errno.ENOSYS, 'no protection keys on this processor'),

@@ -397,6 +397,10 @@ export const processCalls: readonly SyscallDeclaration[] = [
     if (value !== PERSONALITY_QUERY) process.personality = value;
     return old;
   }),
-  refuse('ptrace', Errno.ENOSYS, 'a guest cannot trace another; bridge86 has a gdb server of its own'),
+  refuse(
+    'ptrace',
+    Errno.EPERM,
+    'as under a kernel that forbids it (Yama): `bridge86 run -g` serves gdb, `--strace` shows calls',
+  ),
   refuse('seccomp', Errno.ENOSYS, 'filters would see the emulator’s own calls'),
 ];

@@ -1,6 +1,7 @@
 /* The address space: mmap and its flags, mprotect, mremap, madvise, brk, what children share. */
 #include "check.h"
 #include <setjmp.h>
+#include <sys/uio.h>
 
 #define PAGE 4096
 static sigjmp_buf jump;
@@ -193,5 +194,15 @@ int memory_program(int argc, char **argv)
     mprotect(code, PAGE, RW | PROT_EXEC);
     if (read(codes[0], code + 1, 1) != 1) return 1;
     show("code read by a call", "%d", ((int (*)(void))code)());
+    char byte = 0x15, seen[6] = "";
+    struct iovec here = {&byte, 1}, there = {code + 1, 1};
+    result("process_vm_writev", process_vm_writev(getpid(), &here, 1, &there, 1, 0));
+    show("code written by it", "%d", ((int (*)(void))code)());
+    here = (struct iovec){seen, 6}, there = (struct iovec){code, 6};
+    result("process_vm_readv", process_vm_readv(getpid(), &here, 1, &there, 1, 0));
+    holds("what it reads", memcmp(seen, code, 6) == 0);
+    there.iov_base = (void *)16;
+    result("of what is not mapped", process_vm_readv(getpid(), &here, 1, &there, 1, 0));
+    result("with a flag", process_vm_readv(getpid(), &here, 1, &there, 1, 1));
     return 0;
 }

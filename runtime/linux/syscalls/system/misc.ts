@@ -138,13 +138,7 @@ const refusals: readonly (readonly [reason: string, ...names: SyscallName[]])[] 
     'landlock_add_rule',
     'landlock_restrict_self',
   ],
-  [
-    'addresses of another guest mean nothing in its host process',
-    'process_vm_readv',
-    'process_vm_writev',
-    'process_madvise',
-    'userfaultfd',
-  ],
+  ['addresses of another guest mean nothing in its host process', 'process_madvise', 'userfaultfd'],
   [
     'programs fall back to mount',
     'open_tree',
