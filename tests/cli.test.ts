@@ -146,6 +146,14 @@ void tap.test('running', async (t) => {
   t.equal(closed.stdout.toString(), '0\n', 'with standard output closed');
 });
 
+void tap.test("a guest's threads leave its standard descriptors as they are", async (t) => {
+  // The flags are those of the open file, which the guest and grep share.
+  const script = '{ "$@"; grep flags: /proc/self/fdinfo/1; } | cat';
+  const command = [process.execPath, ...NODE_FLAGS, MAIN, 'run', join(GUESTS, 'debugged-family'), 'turns'];
+  const { stdout } = await runProgram('sh', ['-c', script, 'sh', ...command]);
+  t.match(stdout.toString(), /^flags:\t0*1$/m, 'a pipe that blocks, for writing');
+});
+
 void tap.test('what cannot be run', async (t) => {
   await inScratchDirectory(async (directory) => {
     const file = (name: string, contents: string | Buffer, mode = 0o755): string => {

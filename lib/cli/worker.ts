@@ -33,6 +33,9 @@ export function startWorker(data: ThreadData): void {
     env: SHARE_ENV as typeof WorkerThreads.SHARE_ENV,
     resourceLimits: { stackSizeMb: STACK_MEGABYTES },
     trackUnmanagedFds: false,
+    // Else Node would open its own standard streams for what the Worker prints, and make pipes among them non-blocking for the guest.
+    stdout: true,
+    stderr: true,
   });
   workers.push(worker);
 }
