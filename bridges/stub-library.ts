@@ -236,7 +236,7 @@ export function writeStubLibrary(
       link,
       info,
       align,
-      name === '.gnu.hash' ? 0 : entrySize,
+      entrySize,
     ]);
   }
   sections.push([

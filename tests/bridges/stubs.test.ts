@@ -68,6 +68,7 @@ tap.test('readelf and objdump', { skip: !has('readelf') || !has('objdump') }, (t
   });
   t.equal(stderr, '', 'no complaints');
   t.match(stdout, /Library soname: \[libz\.so\.1\]/);
+  t.match(stdout, /\.gnu\.hash +GNU_HASH +\w+ \w+ \w+ 04 +A/, 'its entries have the size that ld gives them');
   t.match(stdout, /FUNC +GLOBAL DEFAULT +\d+ inflate@@ZLIB_2/);
   const disassembly = spawnSync('objdump', ['-d', file], { encoding: 'utf8' }).stdout;
   t.match(
