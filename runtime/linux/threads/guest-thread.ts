@@ -1,5 +1,6 @@
 /** A guest thread's life on its host thread, around `LinuxProcess.run`: its begin, what others ask of it, and its end. */
 import { syscall } from '../../host/libc.js';
+import { renewThreadId } from '../../host/thread-id.js';
 import { Host } from '../constants/host-syscalls.js';
 import { Signal } from '../constants/signals.js';
 import type { LinuxProcess } from '../process.js';
@@ -48,14 +49,19 @@ export function endThread(process: LinuxProcess, killed: boolean): void {
   lock.enter();
   const last = !killed && table.add(Control.live, -1) === 1;
   table.setSlot(index, Slot.kill, 0);
-  table.setSlot(index, Slot.status, threads.isLeader ? Status.ended : Status.idle);
+  table.setSlot(index, Slot.status, threads.isLeader ? Status.ended : Status.starting);
   if (table.get(Control.ending) !== 0) table.wakeSlot(index, Slot.status);
   process.debugger?.onThreadEnd?.();
   lock.leave();
   // The process ends as its last thread does (kernel/exit.c, synchronize_group_exit).
   if (last) threads.endProcess('exit', end?.kind === 'thread' ? end.status : 0);
-  // From here on another guest thread's registers may be in the CPU state.
   if (!killed) clearTid(process, cleared);
+  if (threads.isLeader) return;
+  table.setSlot(index, Slot.tid, renewThreadId());
+  signals.blockAll();
+  // From here on another guest thread's registers may be in the CPU state.
+  table.setSlot(index, Slot.status, Status.idle);
+  table.wakeSlot(index, Slot.status);
 }
 
 /** Tells whoever waits for a thread that it is gone (set_tid_address; kernel/fork.c, mm_release). */

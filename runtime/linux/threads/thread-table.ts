@@ -12,7 +12,7 @@ import { sharedAddress, sharedWords } from './shared-state.js';
 export const Status = {
   /** No host thread. */
   free: 0,
-  /** A Worker that has not reported yet. */
+  /** A Worker that has not reported yet, or one whose guest thread has just ended. */
   starting: 1,
   /** A host thread without a guest thread. */
   idle: 2,

@@ -141,6 +141,28 @@ static void *call_once(void *argument)
     return NULL;
 }
 
+static void *own_id(void *argument)
+{
+    (void)argument;
+    return (void *)syscall(SYS_gettid);
+}
+/* No thread has the id of one that ended just before. */
+static void ids(void)
+{
+    enum { THREADS = 12 };
+    void *seen[THREADS];
+    int different = 0;
+    for (int i = 0; i < THREADS; i++) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, own_id, NULL);
+        pthread_join(thread, &seen[i]);
+        int before = 0;
+        while (seen[before] != seen[i]) before++;
+        different += before == i;
+    }
+    show("ids of threads", "%d", different);
+}
+
 int lives_program(int argc, char **argv)
 {
     (void)argc, (void)argv;
@@ -258,5 +280,6 @@ int lives_program(int argc, char **argv)
         else pthread_detach(thread);
     }
     show("joined in turn", "%d", traced);
+    ids();
     return 0;
 }
