@@ -257,6 +257,13 @@ export function usualX87(state: MachineState, random: Random): void {
     state.setU32(at, zero ? 0 : low);
     const high = random.pick([0x80000000, 0xffffffff, random.u32(), random.u32()]);
     state.setU32(at + 4, zero ? 0 : (high | 0x80000000) >>> 0);
+    if (!zero && random.chance(0.1)) {
+      // About the greatest double and single.
+      const isDouble = random.chance(0.5);
+      state.setU16(at + 8, (random.below(2) << 15) | (0x3fff + (isDouble ? 1023 : 127) - random.below(2)));
+      state.setU32(at + 4, isDouble ? 0xffffffff : random.pick([0xffffff00, 0xffffff7f, 0xffffff80]));
+      state.setU32(at, isDouble ? random.pick([0xfffff800, 0xfffffbff, 0xfffffc00, 0xfffff801]) : random.pick([0, 1]));
+    }
   }
 }
 

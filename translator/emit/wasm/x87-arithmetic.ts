@@ -555,8 +555,12 @@ export class X87Arithmetic {
         this.set(this.c.c1, this.i32(0));
       },
       () => {
-        this.leaveWhen(op('i32.ge_u', op('i32.sub', get(exponent), this.i32(1)), this.i32(maximum - 2)));
         const extra = this.let('i64', this.shiftLeft(get(m), this.i64(64n - dropped)));
+        this.when(op('i32.ge_u', op('i32.sub', get(exponent), this.i32(1)), this.i32(maximum - 2)), () => {
+          // The greatest number itself, which isinf and its kin are compiled to comparisons with, is not rounded.
+          const isGreatest = op('i32.eq', get(exponent), this.i32(maximum - 1));
+          this.leaveWhen(op('i32.eqz', op('i32.and', isGreatest, op('i64.eqz', get(extra)))));
+        });
         const kept = this.let('i64', this.shiftRight(get(m), this.i64(dropped)));
         const up = this.roundToNearest(kept, extra, 0n);
         // The integer bit adds itself to the exponent, and so does a carry out of the fraction.
