@@ -1,10 +1,11 @@
 /**
- * The core file of a guest that dies of a signal whose default action asks for one: an ELF file of the guest's registers and
- * memory as linux/i386 writes it (fs/binfmt_elf.c, elf_core_dump), where RLIMIT_CORE allows one. A pattern that pipes cores to a
+ * The core file of a guest that dies of a signal whose default action asks for one: an ELF file of its threads' registers and
+ * its memory as linux/i386 writes it (fs/binfmt_elf.c, elf_core_dump), where RLIMIT_CORE allows one. A pattern that pipes cores to a
  * program is for the host's own: the guest's go to a file named `core` then.
  */
 import { PAGE_SIZE } from '../../translator/pages.js';
 import { Segment as SegmentRegister, State } from '../../translator/state.js';
+import { CpuState } from '../cpu/cpu-state.js';
 import { HostBuffer, hostClose, hostOpen, hostReadAll } from '../host/buffer.js';
 import { syscall } from '../host/libc.js';
 import { readHostMappings } from '../loader/symbols.js';
@@ -12,6 +13,7 @@ import type { Region } from '../memory/region-list.js';
 import { Host } from './constants/host-syscalls.js';
 import type { LinuxProcess } from './process.js';
 import { infoCode } from './signals/siginfo.js';
+import { Slot } from './threads/thread-table.js';
 
 const RLIMIT_CORE = 4;
 const O_WRONLY_CREATE_TRUNCATE_NOFOLLOW = 0o1 | 0o100 | 0o1000 | 0o400000;
@@ -59,6 +61,18 @@ export function writeCoreDump(process: LinuxProcess, signal: number, info: Uint8
   if (limit === 0 || syscall(Host.prctl, PR_GET_DUMPABLE) !== 1) return false;
   const fd = hostOpen(encoder.encode(coreName(process, signal)), O_WRONLY_CREATE_TRUNCATE_NOFOLLOW, 0o600);
   if (fd < 0) return false;
+  const { lock } = process.threads;
+  // The others' registers are in their states while they stand still.
+  lock.enter();
+  lock.stopOthers();
+  writeCore(process, fd, limit, signal, info);
+  lock.resumeOthers();
+  lock.leave();
+  hostClose(fd);
+  return true;
+}
+
+function writeCore(process: LinuxProcess, fd: number, limit: number, signal: number, info: Uint8Array): void {
   const regions = [...process.mappings.regions.all];
   const notes = concatenate(notesOf(process, signal, info, regions));
   const head = headers(process, regions, notes.length);
@@ -69,8 +83,6 @@ export function writeCoreDump(process: LinuxProcess, signal: number, info: Uint8
   }
   // Holes at the end count, too.
   syscall(Host.ftruncate, fd, Math.min(head.end, limit));
-  hostClose(fd);
-  return true;
 }
 
 /** /proc/sys/kernel/core_pattern with its parameters in place (core(5)). */
@@ -113,14 +125,21 @@ function notesOf(process: LinuxProcess, signal: number, info: Uint8Array, region
   const { fsave, fxsave } = process.signals.frames.floatingPointImages();
   const auxiliaryVector = process.paths.virtualFile(encoder.encode('/proc/self/auxv')) ?? new Uint8Array();
   return [
-    note('CORE', Note.status, statusNote(process, signal, info)),
+    note('CORE', Note.status, statusNote(process, process.tid, process.cpu, signal, info)),
     note('CORE', Note.process, processNote(process)),
     note('CORE', Note.signal, info),
     note('CORE', Note.auxiliaryVector, auxiliaryVector),
     note('CORE', Note.files, filesNote(process, regions)),
     note('CORE', Note.floatingPoint, fsave),
     note('LINUX', Note.extendedFloatingPoint, fxsave),
+    ...otherThreads(process).map(([tid, cpu]) => note('CORE', Note.status, statusNote(process, tid, cpu, signal))),
   ];
+}
+
+/** Ids and states of the threads that did not cause the process's end. */
+function otherThreads({ threads: { table, index }, memory }: LinuxProcess): [number, CpuState][] {
+  const others = [...table.running()].filter((other) => other !== index);
+  return others.map((other) => [table.slot(other, Slot.tid), new CpuState(memory, other)]);
 }
 
 function note(name: string, type: number, contents: Uint8Array): Uint8Array {
@@ -136,15 +155,18 @@ function note(name: string, type: number, contents: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function statusNote(process: LinuxProcess, signal: number, info: Uint8Array): Uint8Array {
-  const { cpu, thread } = process;
+/** `info`: of the thread that got the signal. */
+function statusNote(process: LinuxProcess, tid: number, cpu: CpuState, signal: number, info?: Uint8Array): Uint8Array {
   const view = new DataView(new ArrayBuffer(Status.size));
   const word = (offset: number): number => cpu.i32[offset >> 2]!;
   view.setInt32(0, signal, true);
-  view.setInt32(Status.code, infoCode(info), true);
   view.setInt16(Status.current, signal, true);
-  view.setUint32(Status.held, Number(thread.signalMask & 0xffffffffn), true);
-  view.setInt32(Status.pid, process.tid, true);
+  if (info) {
+    view.setInt32(Status.code, infoCode(info), true);
+    view.setUint32(Status.held, Number(process.thread.signalMask & 0xffffffffn), true);
+    view.setInt32(FPVALID, 1, true);
+  }
+  view.setInt32(Status.pid, tid, true);
   view.setInt32(Status.parent, syscall(Host.getppid), true);
   view.setInt32(Status.group, syscall(Host.getpgrp), true);
   view.setInt32(Status.session, syscall(Host.getsid, 0), true);
@@ -157,7 +179,6 @@ function statusNote(process: LinuxProcess, signal: number, info: Uint8Array): Ui
     ...[word(State.eip), selector(SegmentRegister.cs), cpu.eflags, word(State.esp), selector(SegmentRegister.ss)],
   ];
   registers.forEach((value, index) => view.setInt32(Status.registers + index * 4, value, true));
-  view.setInt32(FPVALID, 1, true);
   return new Uint8Array(view.buffer);
 }
 

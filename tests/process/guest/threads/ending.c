@@ -107,6 +107,11 @@ int ending_program(int argc, char **argv)
         in_thread(fork_here);
         return 12;
     }
+    if (argc > 1) {
+        /* `ending core`: four threads, one of which faults. */
+        others();
+        in_thread(die);
+    }
     self[readlink("/proc/self/exe", self, sizeof self - 1)] = 0;
     static const struct {
         const char *name;
