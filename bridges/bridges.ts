@@ -42,6 +42,8 @@ interface Place {
 }
 
 const COMPARED_BYTES = 8;
+/** Instead of a place's address: only where the guest's own function lies is told. */
+const ORIGINAL_ONLY = 0;
 
 export class Bridges implements EngineBridges {
   private readonly bound = new Map<BridgedFunction, Bound | string>();
@@ -51,6 +53,8 @@ export class Bridges implements EngineBridges {
   private readonly reported = new Set<string>();
   /** Names of calls that generated code or the interpreter has met. */
   private readonly translated = new Set<string>();
+  /** All libraries that there are bridges for. */
+  private readonly known: readonly BridgedLibrary[];
   private readonly sonames = new Map<string, BridgedLibrary[]>();
   private readonly shared: SharedPlaces;
   /** Functions that programs and libraries look for elsewhere, as far as they are mapped. */
@@ -67,7 +71,8 @@ export class Bridges implements EngineBridges {
   ) {
     // A library that the selection has made takes the place of the one with its name.
     const all = new Map([...libraries(), ...selection.keys()].map((library) => [library.name, library]));
-    for (const library of all.values()) {
+    this.known = [...all.values()];
+    for (const library of this.known) {
       for (const soname of [library.soname, ...library.alsoIn]) {
         this.sonames.set(soname, [...(this.sonames.get(soname) ?? []), library]);
       }
@@ -221,11 +226,14 @@ export class Bridges implements EngineBridges {
   ): void {
     const chosen = this.selection.get(library) ?? [];
     const refused = this.refusedFamilies(library, chosen, file);
-    for (const { prototype, declines } of library.functions) {
-      const { name } = prototype;
-      for (const [address, type] of addresses(name, declines)) {
+    const own = new Set(chosen);
+    for (const func of library.functions) {
+      const { name } = func.prototype;
+      for (const [address, type] of addresses(name, func.declines)) {
         if (this.isCookie(address)) continue;
         this.originals.found(library, name, address, type);
+        // What a cookie in a stub may leave a call to, in any thread.
+        if (!own.has(func) && type === SymbolType.function) this.publish(ORIGINAL_ONLY, library, func, address);
       }
     }
     for (const func of chosen) {
@@ -331,16 +339,24 @@ export class Bridges implements EngineBridges {
   /** Takes over what other threads have found. */
   private adopt(): void {
     const { isNewProgram, places } = this.shared.news();
-    if (isNewProgram) this.places.clear();
+    if (isNewProgram) {
+      this.places.clear();
+      this.originals.clear();
+    }
     for (const place of places) this.adoptPlace(place);
   }
 
-  private adoptPlace({ address, library, func, original }: SharedPlace): void {
-    for (const [one, functions] of this.selection) {
-      if ((codeOf(one.name) | 0) !== library) continue;
-      for (const candidate of functions) {
-        if ((codeOf(candidate.prototype.name) | 0) !== func) continue;
-        const bound = this.bind(one, candidate);
+  private adoptPlace({ address, library: libraryCode, func: code, original }: SharedPlace): void {
+    for (const library of this.known) {
+      if ((codeOf(library.name) | 0) !== libraryCode) continue;
+      for (const func of library.functions) {
+        const { name } = func.prototype;
+        if ((codeOf(name) | 0) !== code) continue;
+        if (address === ORIGINAL_ONLY) {
+          this.originals.found(library, name, original >>> 0, SymbolType.function);
+          continue;
+        }
+        const bound = this.bind(library, func);
         if (typeof bound === 'string') return;
         this.replace(address >>> 0, original === 0 ? bound.call : this.withOriginal(bound, original));
       }

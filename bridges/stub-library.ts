@@ -226,18 +226,7 @@ export function writeStubLibrary(
           : indexOf('.dynsym');
     const info = name === '.dynsym' ? 1 : name === '.gnu.version_d' ? guest.versions.length : 0;
     const start = place.get(name)!;
-    sections.push([
-      names.at(name),
-      type,
-      SHF.alloc,
-      start,
-      start,
-      bytes.length,
-      link,
-      info,
-      align,
-      entrySize,
-    ]);
+    sections.push([names.at(name), type, SHF.alloc, start, start, bytes.length, link, info, align, entrySize]);
   }
   sections.push([
     names.at('.text'),

@@ -2,14 +2,19 @@
  * Bridged threads: the process suite's programs of many threads with libpthread and librt bridged, where they must print what they
  * print natively; and what threads of one process tell one another of bridges.
  */
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import tap from 'tap';
 import { DECLINED } from '../../translator/bridge.js';
+import { Bridges } from '../../bridges/bridges.js';
 import { codeOf } from '../../bridges/codes.js';
+import { readSharedLibrary } from '../../bridges/elf-library.js';
 import { libpthread } from '../../bridges/libraries/libpthread.js';
 import { Mutex, RwLock } from '../../bridges/libraries/pthread/structures.js';
 import type { BridgeContext } from '../../bridges/library.js';
 import { SharedPlaces } from '../../bridges/places.js';
+import { selectBridges } from '../../bridges/selection.js';
+import { writeStubLibrary } from '../../bridges/stub-library.js';
 import { addressOf, syscall } from '../../runtime/host/libc.js';
 import { Host } from '../../runtime/linux/constants/host-syscalls.js';
 import { GuestMemory } from '../../runtime/memory/guest-memory.js';
@@ -18,6 +23,7 @@ import { inScratchDirectory } from '../support/guest-cases.js';
 import { canIsolate, readRecordedSuite, runThreadProgram, THREAD_PROGRAMS } from '../support/process-suite.js';
 import { runAll } from '../support/run.js';
 import { existingSysroot } from '../support/sysroot.js';
+import { BridgeMachine, COOKIE, DATA } from './machine.js';
 
 const hasCLibrary = existingSysroot() !== undefined || existsSync('/lib/ld-linux.so.2');
 const isolated = await canIsolate();
@@ -145,4 +151,39 @@ tap.test('wild pointers are left to the guest', (t) => {
   }
   t.same(memory.read(READ_ONLY, 4096), new Uint8Array(4096));
   t.end();
+});
+
+tap.test('a cookie in another thread than the one that mapped the library may leave a call to it', async (t) => {
+  const machine = new BridgeMachine('block', false);
+  const nothing = selectBridges([], []);
+  const mapper = new Bridges(machine, nothing);
+  const mapped = machine.mappings.onCodeMapped!;
+  const other = new Bridges(machine, nothing);
+  // All that is read of the file is what it exports.
+  const library = writeStubLibrary(
+    libpthread(),
+    {
+      soname: 'libpthread.so.0',
+      versions: [],
+      segments: [],
+      imports: [],
+      symbols: [{ name: 'sem_post', value: 0x1000, size: 16, type: 2, binding: 1, version: undefined, hidden: false }],
+    },
+    undefined,
+  );
+  await inScratchDirectory((directory) => {
+    const file = join(directory, 'libpthread.so.0');
+    writeFileSync(file, library);
+    const fd = openSync(file, 'r');
+    mapped(DATA, library.length, fd, 0);
+    closeSync(fd);
+    return Promise.resolve();
+  });
+  const { symbols } = readSharedLibrary((offset, length) => library.slice(offset, offset + length), 'library')!;
+  const original = DATA + symbols.find(({ name }) => name === 'sem_post')!.value;
+  for (const [who, bridges] of Object.entries({ mapper, other })) {
+    t.equal(bridges.at(COOKIE), undefined);
+    t.equal(bridges.byCode(codeOf('libpthread'), codeOf('sem_post'), COOKIE)?.original, original, who);
+  }
+  t.same(machine.reports, []);
 });
