@@ -17,6 +17,18 @@ function lanes(...operations: readonly PlainOpcode[]): SimdLowering {
     },
   };
 }
+/** d = |s|, lane by lane. */
+function absolute(operation: PlainOpcode): SimdLowering {
+  return {
+    constants: 3,
+    width: XMM_WIDTH,
+    emit: (c) => {
+      pushVector(c, 1);
+      c.w.op(operation);
+      c.slots.set(c.constant(0));
+    },
+  };
+}
 /** Bytes of d (0-15) and s (16-31). */
 function shuffle(
   bytes: (c: SimdContext) => readonly number[],
@@ -116,6 +128,33 @@ export const integerLowerings: Readonly<Record<string, SimdLowering>> = {
   packsswb: lanes('i8x16.narrow_i16x8_s'),
   packuswb: lanes('i8x16.narrow_i16x8_u'),
   packssdw: lanes('i16x8.narrow_i32x4_s'),
+  packusdw: lanes('i16x8.narrow_i32x4_u'),
+  pmulld: lanes('i32x4.mul'),
+  pminsb: lanes('i8x16.min_s'),
+  pmaxsb: lanes('i8x16.max_s'),
+  pminuw: lanes('i16x8.min_u'),
+  pmaxuw: lanes('i16x8.max_u'),
+  pminsd: lanes('i32x4.min_s'),
+  pmaxsd: lanes('i32x4.max_s'),
+  pminud: lanes('i32x4.min_u'),
+  pmaxud: lanes('i32x4.max_u'),
+  pcmpeqq: lanes('i64x2.eq'),
+  pcmpgtq: lanes('i64x2.gt_s'),
+  pabsb: absolute('i8x16.abs'),
+  pabsw: absolute('i16x8.abs'),
+  pabsd: absolute('i32x4.abs'),
+  pshufb: {
+    constants: 3,
+    width: XMM_WIDTH,
+    emit: (c) => {
+      pushVector(c, 0);
+      pushVector(c, 1);
+      // The four low bits count, and the highest, which gives zero: so do indices beyond 15 in WebAssembly.
+      c.w.vector('v128.const', new Array<number>(16).fill(0x8f));
+      c.w.op('v128.and', 'i8x16.swizzle');
+      c.slots.set(c.constant(0));
+    },
+  },
   pmuludq: {
     constants: 3,
     width: XMM_WIDTH,
