@@ -12,8 +12,11 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import tap from 'tap';
 import { GUESTS } from './support/paths.js';
 import { ENVIRONMENT, type Outcome, runBridge } from './support/run.js';
@@ -64,8 +67,8 @@ void tap.test('kept translations', { timeout: 240_000 }, async (t) => {
     const plain = await runBridge(['run', '--engine', 'region', ...GUEST], {
       environment: { ...ENVIRONMENT, XDG_CACHE_HOME: home },
     });
-    t.equal(plain.stdout.toString(), first.stdout.toString(), 'without --cache: output');
-    t.equal(files().length, 0, 'without --cache nothing is kept');
+    t.equal(plain.stdout.toString(), first.stdout.toString(), 'BRIDGE86_NO_KEEP: output');
+    t.equal(files().length, 0, 'BRIDGE86_NO_KEEP: nothing is kept');
     writeFileSync(file!, good, { mode: 0o600 });
 
     const damage: Record<string, (bytes: Buffer) => Buffer> = {
@@ -102,6 +105,33 @@ void tap.test('kept translations', { timeout: 240_000 }, async (t) => {
     const warm = await runBridge(['cache', 'warm', ...GUEST], { environment });
     t.equal(warm.stdout.toString(), first.stdout.toString(), 'cache warm: output');
     await again('after cache warm', 1);
+  });
+});
+
+void tap.test('translations are kept in the background', { timeout: 240_000 }, async (t) => {
+  await inCache(async (files, _run, home) => {
+    const { BRIDGE86_NO_KEEP: _, ...variables } = ENVIRONMENT;
+    const environment = { ...variables, XDG_CACHE_HOME: home };
+    const run = (...options: string[]): Promise<Outcome> => runBridge(['run', ...options, ...GUEST], { environment });
+    const first = await run();
+    // The outcome is there when nobody has its output open any more.
+    t.equal(first.status, 0, first.stderr.slice(0, 300));
+    t.equal(first.stderr, '', 'nobody says anything');
+    for (let wait = 0; wait < 600 && files().every((name) => name.includes('/.')); wait++) await delay(100);
+    t.equal(files().length, 1, 'a file comes to be');
+    const second = await run('--stats', '--no-keep');
+    t.ok(keptFunctions(second) > 0, 'it is used');
+    t.equal(second.stdout.toString(), first.stdout.toString(), 'output');
+    rmSync(files()[0]!);
+    await run('--no-keep');
+    const holder = spawn('flock', [join(home, 'bridge86/translations'), 'sleep', '600']);
+    await once(holder, 'spawn');
+    await delay(300);
+    const locked = await run();
+    t.equal(locked.status, 0, 'while another process keeps translations: status');
+    holder.kill();
+    await delay(300);
+    t.same(files(), [], 'nothing was kept, then');
   });
 });
 

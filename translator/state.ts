@@ -121,6 +121,9 @@ export const State = {
   /** 576 bytes for fsave, frstor, fxsave, fxrstor images. */
   image: 640,
 
+  /** Complement of the address at which the call returns that the dispatcher works for; 0: it works for no call. */
+  expected: 1344,
+
   /** The thread's entries of the global descriptor table (set_thread_area): see `runtime/cpu/segments.ts`. */
   tlsDescriptors: 1280,
 } as const;

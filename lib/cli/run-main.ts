@@ -18,9 +18,8 @@ export function runMain(
   try {
     const raw = rawArguments(args.length);
     if (args[0] === 'cache') {
-      // `cache warm PROGRAM`: however long it takes.
-      const options = parseRunArguments(['--engine', 'region', '--backend', 'auto', ...raw.slice(2)]);
-      return start(options, { ...context, keepingMilliseconds: Infinity });
+      // `cache warm PROGRAM`
+      return start(parseRunArguments(['--engine', 'region', '--backend', 'auto', '--cache', ...raw.slice(2)]), context);
     }
     return start(parseRunArguments(args[0] === 'run' ? raw.slice(1) : raw), context);
   } catch (error) {

@@ -47,7 +47,8 @@ export const RUN_OPTIONS = {
   'bridge-stubs': { describe: 'take bridged libraries from DIR (bridge86 nativelib build)', type: 'string' },
   'no-bridge': { describe: 'bridge nothing, whatever BRIDGE86_BRIDGES says', type: 'boolean' },
   'bridge-report': { describe: 'print at the end what was bridged, what was not, and why', type: 'boolean' },
-  cache: { describe: 'keep translations for later runs (what is kept is used anyway)', type: 'boolean' },
+  cache: { describe: "put the program's end off until its translations are kept for later runs", type: 'boolean' },
+  'no-keep': { describe: 'use translations of other runs, but keep none of this', type: 'boolean' },
   'no-cache': { describe: 'neither use nor keep translations of other runs', type: 'boolean' },
   g: { describe: 'wait for gdb on a TCP PORT of this machine, or on unix:PATH', type: 'string' },
   /** Says nothing to people: `Process` of the embedding interface gives it. */
@@ -91,8 +92,8 @@ export interface RunOptions {
   bridgeModules: string[];
   bridgeStubs: string | undefined;
   bridgeReport: boolean;
-  /** What is done with translations of other runs: used, and those of this run kept, too, or neither. */
-  cache: 'use' | 'keep' | 'off';
+  /** Translations of other runs are used, and those of this run kept, too; its end waits for that; only used; neither. */
+  cache: 'keep' | 'wait' | 'use' | 'off';
   program: string;
   /** Without argv[0]. */
   arguments: string[];
@@ -150,7 +151,7 @@ export function parseRunArguments(args: readonly string[]): RunOptions {
     bridgeModules: [],
     bridgeStubs: undefined,
     bridgeReport: false,
-    cache: 'use',
+    cache: 'keep',
     program: '',
     arguments: [],
   };
@@ -252,7 +253,10 @@ function setOption(options: RunOptions, name: OptionName, shown: string, value: 
       options.bridgeReport = true;
       break;
     case 'cache':
-      options.cache = 'keep';
+      options.cache = 'wait';
+      break;
+    case 'no-keep':
+      options.cache = 'use';
       break;
     case 'no-cache':
       options.cache = 'off';

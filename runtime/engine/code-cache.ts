@@ -28,8 +28,8 @@ export class Block {
   onDrop: (() => void) | null = null;
   /** Targets seen of a last instruction that jumps indirectly. */
   targets: number[] | null = null;
-  /** The dispatcher came here from generated code. */
-  arrived = false;
+  /** How often the dispatcher came here from generated code. */
+  arrivals = 0;
   /** What `count` was when the block came from kept translations. */
   keptCount = 0;
   /** Whose generated code the block was last made part of. */

@@ -78,8 +78,15 @@ export interface Engine {
   becomeChild(): void;
   /** Tells of something done, by which the child of a fork grows up. */
   noteWork(amount: number): void;
-  /** Keeps translations of what was executed for later runs, for about a number of milliseconds at most. */
-  keepTranslations(budget: number): void;
+  /** Was so much executed that earlier runs did not know that later ones will be quicker? */
+  isWorthKeeping(): boolean;
+  /** Takes the lock of those who keep translations: its descriptor, or a negated error number; for the others' end if need be. */
+  lockKept(waits: boolean): number;
+  /**
+   * Keeps translations of what was executed for later runs, for about a number of milliseconds at most.
+   * @param compiles to machine code, too: that may end the host process
+   */
+  keepTranslations(budget: number, compiles: boolean): void;
 }
 
 export interface EngineStatistics {
@@ -167,11 +174,17 @@ const OFTEN_FAILED = 64;
 const SYSTEM_CALL = 0x80;
 /** No address is this number. */
 const NOWHERE = 0.5;
+/** Generated code, the dispatcher and generated code again may lie on the host's stack to this depth... */
+const MAXIMUM_DEPTH = 200;
+/** ... counting the dispatcher's part as so many calls. */
+const DEPTH_OF_DISPATCHER = 8;
 
 const EIP = State.eip >> 2;
 const EXIT = State.exit >> 2;
 const PENDING = State.pending >> 2;
 const CALL_DEPTH = State.callDepth >> 2;
+const EXPECTED = State.expected >> 2;
+const ESP = State.esp >> 2;
 const FAULT_SIGNAL = State.faultSignal >> 2;
 const EFLAGS_REST = State.eflagsRest >> 2;
 
@@ -220,6 +233,8 @@ export class Dispatcher implements Engine {
   /** Instructions that may still be executed, where they are counted. */
   private remaining = Infinity;
   protected readonly supervised: boolean = false;
+  /** Calls of generated code below the dispatcher on the host's stack. */
+  private baseDepth = 0;
   private readonly decoder: Decoder;
   private readonly handlers: HandlerTable;
   protected readonly state: Int32Array;
@@ -404,14 +419,58 @@ export class Dispatcher implements Engine {
     if (this.childhood <= 0) resumeOptimising();
   }
 
-  keepTranslations(budget: number): void {
-    this.kept?.keep(budget);
+  isWorthKeeping(): boolean {
+    return this.kept?.isWorthKeeping() === true;
+  }
+  lockKept(waits: boolean): number {
+    return this.kept ? this.kept.lock(waits) : -1;
+  }
+  keepTranslations(budget: number, compiles: boolean): void {
+    resumeOptimising();
+    this.kept?.keep(budget, compiles);
+  }
+
+  /**
+   * For generated code that was called by generated code and has left: does what is left of the call.
+   * @param expected where it returns to
+   * @param depth how many calls of generated code are on the host's stack
+   * @returns whether the guest is there; else all generated code is to be left
+   */
+  finishCall(expected: number, depth: number): boolean {
+    const { state, cache } = this;
+    if (depth > MAXIMUM_DEPTH || state[PENDING] !== 0 || this.isWatched) return false;
+    const { epoch } = cache;
+    const { baseDepth } = this;
+    const outer = state[EXPECTED]!;
+    const above = state[ESP]! >>> 0;
+    this.baseDepth = state[CALL_DEPTH] = depth + DEPTH_OF_DISPATCHER;
+    state[EXPECTED] = ~expected;
+    try {
+      if (!this.settleExit()) return false;
+      if (!this.isBack(expected, above)) this.execute(expected, above);
+    } finally {
+      this.baseDepth = state[CALL_DEPTH] = baseDepth;
+      state[EXPECTED] = outer;
+    }
+    if (state[EXIT] !== 0 || state[PENDING] !== 0 || state[FAULT_SIGNAL] !== 0) return false;
+    // Code that waits on the host's stack may be of what has changed.
+    return cache.epoch === epoch && this.isBack(expected, above);
+  }
+
+  /** Has the call returned, and not one like it that it made? */
+  private isBack(expected: number, above: number): boolean {
+    const { state } = this;
+    return state[EIP] === expected && state[ESP]! >>> 0 > above;
   }
 
   run(): EngineEvent {
+    const { state } = this;
+    const expected = state[EXPECTED]!;
+    state[EXPECTED] = 0;
     try {
       return this.runLoop();
     } finally {
+      state[EXPECTED] = expected;
       const { watch } = this.memory;
       if (watch) watch.mode = Watching.nothing;
     }
@@ -489,8 +548,8 @@ export class Dispatcher implements Engine {
     return new GuestTrap(Trap.pageFault, address, errorCode, signal);
   }
 
-  /** Runs blocks until one leaves with a reason, or something is pending. */
-  private execute(): void {
+  /** Runs blocks until one leaves with a reason, or something is pending, or a call is back (`isBack`). */
+  private execute(expected = NOWHERE, above = 0): void {
     const state = this.state;
     const { compiler } = this;
     const threshold = compiler ? compiler.threshold : Infinity;
@@ -498,19 +557,21 @@ export class Dispatcher implements Engine {
     block.count++;
     for (;;) {
       if (block.compiled !== null) {
-        const left = this.runGenerated(block);
+        const left = this.runGenerated(block, expected, above);
         if (left === null) return;
         block = left;
-        block.arrived = true;
+        block.arrivals++;
         // Blocks that only generated code leads to must become hot, too.
         this.count(block, threshold);
       }
       if (block.compiled === null) {
         if (this.memory.watch) this.interpretWatched(block.operations);
         else this.interpret(block.operations);
-        if (state[EXIT] !== 0) return;
+        if (state[EXIT] !== 0 && !this.isCallWithin()) return;
         if (state[PENDING] !== 0) return;
-        const next = this.successorOf(block, state[EIP]!);
+        const pc = state[EIP]!;
+        if (pc === expected && state[ESP]! >>> 0 > above) return;
+        const next = this.successorOf(block, pc);
         if (block.targets !== null) noteTarget(block.targets, next.pc);
         block = next;
         this.count(block, threshold);
@@ -615,29 +676,47 @@ export class Dispatcher implements Engine {
     if (instruction.declaration.options.ends !== true) observation.goOnAt(this.state[EIP]!);
   }
 
+  /** Makes the system call for which a block was left, where the dispatcher works for generated code. */
+  private isCallWithin(): boolean {
+    const { state } = this;
+    if (state[EXPECTED] === 0 || state[EXIT] !== Exit.interrupt || state[State.exitDetail >> 2] !== SYSTEM_CALL)
+      return false;
+    state[EXIT] = 0;
+    return this.systemCall();
+  }
+
   /** Runs generated code from a block on; the next block that has none, or null where the dispatcher is to be left. */
-  private runGenerated(first: Block): Block | null {
+  private runGenerated(first: Block, expected: number, above: number): Block | null {
     const { state, supervised } = this;
     let block = first;
     for (;;) {
       const compiled = block.compiled;
       if (compiled === null) return block;
-      state[CALL_DEPTH] = 0;
-      const pc = supervised ? this.runSupervised(block, compiled) : compiled();
-      state[EIP] = pc;
-      if (state[FAULT_SIGNAL] !== 0) return null;
-      if (state[EXIT] !== 0) {
-        if (state[EXIT] !== Exit.slow && state[EXIT] !== Exit.rest) return null;
-        const isRest = state[EXIT] === Exit.rest;
+      state[CALL_DEPTH] = this.baseDepth;
+      state[EIP] = supervised ? this.runSupervised(block, compiled) : compiled();
+      if (!this.settleExit()) return null;
+      const pc = state[EIP]!;
+      if (pc === expected && state[ESP]! >>> 0 > above) return null;
+      block = this.successorOf(block, pc);
+    }
+  }
+
+  /** What generated code left undone when it left; false where the dispatcher is to be left, too. */
+  private settleExit(): boolean {
+    const { state } = this;
+    if (state[FAULT_SIGNAL] !== 0) return false;
+    const reason = state[EXIT]!;
+    if (reason !== 0) {
+      if (reason === Exit.slow || reason === Exit.rest) {
+        const pc = state[EIP]!;
         state[EXIT] = 0;
         this.statistics.slowExits++;
-        if (isRest) this.interpretRest(pc);
+        if (reason === Exit.rest) this.interpretRest(pc);
         else this.step(pc);
-        if (state[EXIT] !== 0) return null;
       }
-      if (state[PENDING] !== 0) return null;
-      block = this.successorOf(block, state[EIP]!);
+      if (state[EXIT] !== 0 && !this.isCallWithin()) return false;
     }
+    return state[PENDING] === 0;
   }
 
   /** A group of floating-point instructions failed its test: they are interpreted, and translated otherwise if that is often so. */

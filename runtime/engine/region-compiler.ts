@@ -72,8 +72,6 @@ export class RegionCompiler implements Compiler {
       leastCount: Math.max(1, options.threshold >> 6),
     });
     setV8Flags();
-    if ((engineOptions.backend ?? 'js') !== 'js')
-      this.wasm = new WasmBackend(dispatcher, engineOptions.x87 === 'double', engineOptions.namesFunctions);
     const links = this.links;
     const linkTo = (address: number): Link => {
       let link = links.get(address);
@@ -88,6 +86,11 @@ export class RegionCompiler implements Compiler {
     environment.declare('linkTo', linkTo);
     environment.declare('callIndirect', callIndirect);
     environment.declare('systemCall', () => (dispatcher.systemCall() ? 0 : 1));
+    environment.declare('finishCall', (expected: number, depth: number) =>
+      dispatcher.finishCall(expected, depth) ? 1 : 0,
+    );
+    if ((engineOptions.backend ?? 'js') !== 'js')
+      this.wasm = new WasmBackend(dispatcher, engineOptions.x87 === 'double', engineOptions.namesFunctions);
   }
 
   request(block: Block): void {
@@ -205,11 +208,12 @@ export class RegionCompiler implements Compiler {
   }
 
   /**
-   * A region of given blocks, the first of which it is entered at.
+   * A region of given blocks, some of which it is entered at.
    * @param mayLook whether it may depend on a block
    */
-  regionOf(blocks: readonly Block[], mayLook: (block: Block) => boolean): Optimised {
-    return this.optimised([blocks[0]!.pc], blocks, mayLook, withSystemCall);
+  regionOf(entries: readonly Block[], blocks: readonly Block[], mayLook: (block: Block) => boolean): Optimised {
+    const addresses = entries.map(({ pc }) => pc);
+    return this.optimised(addresses, blocks, mayLook, withSystemCall);
   }
 
   private optimised(

@@ -2,7 +2,7 @@
  * The V8 flags that generated code needs. They can be set at run time, too, but V8 accepts compiled code that was kept only under the
  * flags that it was made with, so the first line of the command line's file (lib/cli/main.cts) gives them.
  */
-import { setV8Flag } from '../host/v8.js';
+import { machineCodeOf, moduleOfMachineCode, setV8Flag } from '../host/v8.js';
 
 const FLAGS = [
   // V8 never optimises functions of more bytecode than this (default 60 KiB).
@@ -20,6 +20,8 @@ const FLAGS = [
 /** ... and by TurboFan what is hot: loops would stay in Liftoff's code. */
 const OPTIMISING = '--no-liftoff';
 const AGAIN = '--liftoff';
+const WHOLE = '--no-wasm-lazy-compilation';
+const LAZILY = '--wasm-lazy-compilation';
 
 /** Sets those that Node was not started with. */
 export function setV8Flags(): void {
@@ -36,7 +38,31 @@ export function optimising<T>(call: () => T): T {
   }
 }
 
+/** Machine code of all functions of a module, by the optimising compiler. */
+export function compileWhole(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer | undefined {
+  setV8Flag(WHOLE);
+  let module: WebAssembly.Module;
+  try {
+    module = optimising(() => new WebAssembly.Module(bytes));
+  } finally {
+    setV8Flag(LAZILY);
+  }
+  return machineCodeOf(module);
+}
+
 let isPutOff = false;
+
+/** A module of machine code that was kept; undefined where V8 wants to compile it itself. It insists on the flags it was made under. */
+export function moduleOf(
+  native: Uint8Array<ArrayBuffer>,
+  bytes: Uint8Array<ArrayBuffer>,
+): WebAssembly.Module | undefined {
+  const wasPutOff = isPutOff;
+  if (wasPutOff) resumeOptimising();
+  const module = moduleOfMachineCode(native.slice().buffer, bytes);
+  if (wasPutOff) putOffOptimising();
+  return module;
+}
 
 /**
  * In the child of a fork V8 stops optimising the emulator's own JavaScript: most children end before that has gained what it costs,

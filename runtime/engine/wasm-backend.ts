@@ -8,6 +8,7 @@ import {
   JUMP_TABLE_BYTES,
   jumpTableOffset,
   READS_FLAGS,
+  UNLINKED_SLOT,
 } from '../../translator/emit/wasm/abi.js';
 import { emitWasmRegion } from '../../translator/emit/wasm/region.js';
 import { emitHash } from '../../translator/emit/wasm/support.js';
@@ -22,7 +23,7 @@ import type { Block, CompiledFunction, Region } from './code-cache.js';
 import type { Dispatcher } from './engine.js';
 import type { Helper } from './environment.js';
 import type { KeptModule } from './persistent/unit-file.js';
-import { optimising } from './v8-flags.js';
+import { moduleOf, optimising } from './v8-flags.js';
 
 /** Slots that the table has at first; it doubles when they are taken. */
 const FIRST_SLOTS = 256;
@@ -58,7 +59,7 @@ export class WasmBackend {
   private readonly unlinked: WebAssembly.ExportValue;
   private readonly enter: (slot: number, address: number) => number;
   private readonly table: WebAssembly.Table;
-  private usedSlots = 0;
+  private usedSlots = UNLINKED_SLOT + 1;
   /** Further slots that stand for a guest address, in modules that count theirs from a base. */
   otherSlots: ((address: number) => readonly number[]) | undefined;
   /** Told that what such slots held is gone. */
@@ -197,13 +198,14 @@ export class WasmBackend {
     return first;
   }
 
-  /** Puts a kept module's functions into the table. V8 compiles each when it is first called. */
-  place({ bytes, functions, links, imports }: KeptModule): Placement {
+  /** Puts a kept module's functions into the table. V8 compiles each when it is first called, unless its machine code was kept, too. */
+  place({ bytes, native, functions, links, imports }: KeptModule): Placement {
     const base = this.reserve(functions + links.length);
     const placement = { base, links: base + functions };
     const helpers: Record<string, Helper> = {};
     for (const { field, helper } of imports) helpers[field] = this.helper(helper);
-    this.instance(new WebAssembly.Module(bytes), helpers, placement);
+    const compiled = native.length > 1 ? moduleOf(native, bytes) : undefined;
+    this.instance(compiled ?? new WebAssembly.Module(bytes), helpers, placement);
     return placement;
   }
   /** The region of an address that was compiled in this run, for a slot. */

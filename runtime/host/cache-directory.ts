@@ -9,6 +9,7 @@ import { addressOf, syscall } from './libc.js';
 const HOST = {
   write: 1,
   pread64: 17,
+  flock: 73,
   rename: 82,
   mkdir: 83,
   unlink: 87,
@@ -16,6 +17,8 @@ const HOST = {
   geteuid: 107,
   utimensat: 280,
 } as const;
+const LOCK_EXCLUSIVE = 2;
+const LOCK_NOT_BLOCKING = 4;
 const O_WRONLY = 1;
 const O_CREAT = 0o100;
 const O_EXCL = 0o200;
@@ -107,6 +110,17 @@ export class CacheDirectory {
     }
     this.trim();
     return true;
+  }
+
+  /** A descriptor that holds the directory's lock until it is closed everywhere, or a negated error number. */
+  lock(waits: boolean): number {
+    if (!this.make()) return -1;
+    const fd = hostOpen(encoder.encode(this.path), O_DIRECTORY | O_NOFOLLOW);
+    if (fd < 0) return fd;
+    const result = syscall(HOST.flock, fd, LOCK_EXCLUSIVE | (waits ? 0 : LOCK_NOT_BLOCKING));
+    if (result >= 0) return fd;
+    hostClose(fd);
+    return result;
   }
 
   remove(name: string): void {

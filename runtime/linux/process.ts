@@ -28,6 +28,7 @@ import { RegionList } from '../memory/region-list.js';
 import { GuestTrap } from '../memory/trap.js';
 import { Errno } from './constants/errno.js';
 import { Host } from './constants/host-syscalls.js';
+import { keepTranslations } from './keeper.js';
 import { defaultAction, Signal, SignalCode, signalName } from './constants/signals.js';
 import type { ProcessProfiler } from '../profile/process-profiler.js';
 import type { Supervisor } from './supervisor.js';
@@ -68,8 +69,8 @@ export interface ProcessOptions {
   hardwareCapabilities?: number;
   /** Random bytes for AT_RANDOM: the host's unless given. */
   random?: (length: number) => Uint8Array;
-  /** How long a program's end may be put off to keep its translations; unless given, it depends on how long it ran. */
-  keepingMilliseconds?: number;
+  /** What becomes of translations that later runs could use. Default: nothing. */
+  keeping?: Keeping;
   /** Where one-line messages about the guest's end go; the host's stderr unless given. */
   report?: (line: string) => void;
   /** Starts a Worker that makes a `LinuxProcess` of `thread` and calls `runHostThread`; without it there are no threads. */
@@ -90,8 +91,6 @@ const SYSCALL_VECTOR = 0x80;
 /** `int 0x80` and `sysenter` are two bytes long. */
 const SYSCALL_LENGTH = 2;
 /** How long a program's end may be put off for what later runs gain: so many milliseconds and a share of its run's time. */
-const KEEPING_MILLISECONDS = 100;
-const KEEPING_SHARE = 0.2;
 const GRND_NONE = 0;
 
 /** Where functions return to that are called for a host function. No guest can map anything there. */
@@ -132,8 +131,8 @@ export class LinuxProcess {
   end: ProcessEnd | undefined;
   /** Host process id; kept through forks. */
   pid = hostProcessId();
-  /** When the program was started (`performance.now()`); undefined in a fork's child until it executes another. */
-  private programStart: number | undefined;
+  /** False in a fork's child until it executes another program. */
+  private startedProgram = false;
   /** Takes samples of what the first thread does, where that is asked for. */
   profiler: ProcessProfiler | undefined;
   /** Stands between this loop and the engine, where somebody debugs or controls the process. */
@@ -233,7 +232,7 @@ export class LinuxProcess {
       return threads.executeInLeader(path, args, environment) ? 0 : -Errno.E2BIG;
     }
     this.releaseParent?.();
-    this.keepTranslations();
+    this.keepTranslations(true);
     if (found.kind === 'host') {
       threads.lock.stopOthers();
       const error = this.executeOnHost(found, environment);
@@ -260,15 +259,18 @@ export class LinuxProcess {
     return 0;
   }
 
-  /** Before the program's end: keeps what was translated of it, unless it shares that with the parent that it was forked from. */
-  keepTranslations(): void {
-    if (this.programStart === undefined || this.options.keepingMilliseconds === 0) return;
-    const allowed = KEEPING_MILLISECONDS + KEEPING_SHARE * (performance.now() - this.programStart);
-    this.engine.keepTranslations(this.options.keepingMilliseconds ?? allowed);
+  /**
+   * Before the program's end: keeps what was translated of it, unless it shares that with the parent that it was forked from.
+   * @param goesOn whether another program follows
+   */
+  keepTranslations(goesOn: boolean): void {
+    const { keeping = 'none' } = this.options;
+    if (!this.startedProgram || keeping === 'none') return;
+    keepTranslations(this, keeping === 'wait', goesOn);
   }
 
   private start(found: Executable & { kind: 'guest' }, path: Uint8Array, environment: readonly Uint8Array[]): void {
-    this.programStart = performance.now();
+    this.startedProgram = true;
     this.cpu.reset();
     // A signal that came meanwhile is still noted, though the word that tells of it is gone.
     this.cpu.i32[State.pending >> 2] = 1;
@@ -552,7 +554,7 @@ export class LinuxProcess {
     this.pid = hostProcessId();
     this.threads.becomeAlone();
     this.engine.becomeChild();
-    this.programStart = undefined;
+    this.startedProgram = false;
     this.debugger?.inChild();
     this.profiler = undefined;
     this.signals.resetForFork();
@@ -587,6 +589,9 @@ export class LinuxProcess {
 }
 
 const nameBuffer = new HostBuffer(128);
+/** Translations are kept by a process of their own, for which the program's end may wait. */
+export type Keeping = 'background' | 'wait' | 'none';
+
 const PR_SET_NAME = 15;
 
 /** The name that `ps` shows: the program's. */

@@ -18,6 +18,8 @@ export const idleEngine: Engine = {
   dropTranslations: () => undefined,
   startThreads: () => undefined,
   onSystemCall: undefined,
+  isWorthKeeping: () => false,
+  lockKept: () => -1,
   keepTranslations: () => undefined,
   statistics: {} as Engine['statistics'],
 };

@@ -25,7 +25,14 @@ export interface RunSettings {
   timeout?: number;
 }
 
-export const ENVIRONMENT = { PATH: '/usr/bin:/bin', HOME: '/nonexistent', LC_ALL: 'C', TZ: 'UTC' };
+export const ENVIRONMENT = {
+  PATH: '/usr/bin:/bin',
+  HOME: '/nonexistent',
+  LC_ALL: 'C',
+  TZ: 'UTC',
+  // Tests leave nothing behind, and no process at work.
+  BRIDGE86_NO_KEEP: '1',
+};
 
 export function runProgram(command: string, args: readonly string[], settings: RunSettings = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {

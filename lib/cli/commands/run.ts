@@ -14,7 +14,7 @@ import type { CodeRange } from '../../../runtime/engine/persistent/unit.js';
 import { LockstepDifference } from '../../../runtime/engine/lockstep.js';
 import { syscall } from '../../../runtime/host/libc.js';
 import { Host } from '../../../runtime/linux/constants/host-syscalls.js';
-import { endHostProcess, LinuxProcess, type ProcessOptions } from '../../../runtime/linux/process.js';
+import { endHostProcess, LinuxProcess, type Keeping, type ProcessOptions } from '../../../runtime/linux/process.js';
 import { StraceWriter } from '../../../runtime/linux/strace.js';
 import { runHostThread } from '../../../runtime/linux/threads/host-thread.js';
 import { LoadError } from '../../../runtime/loader/load-error.js';
@@ -41,8 +41,6 @@ export interface RunContext {
   readonly compiledCode?: () => Uint8Array;
   /** Tells this build of the emulator from others; without it no translations are kept. */
   readonly version?: string;
-  /** How long the program's end may be put off for what later runs gain; the options decide without it. */
-  readonly keepingMilliseconds?: number;
   /** `import` of a file's address: the bundle has none of its own. */
   readonly importModule?: (url: string) => Promise<unknown>;
   /** Connects what watches the guest: gdb, an embedder, a profiler. */
@@ -54,14 +52,13 @@ export interface RunContext {
 /** Never returns: the process ends with the guest, without Node's own teardown (a fork's child must not run that). */
 export function run(options: RunOptions, context: RunContext): never {
   const { atEnd } = context;
-  const keepingMilliseconds = context.keepingMilliseconds ?? (options.cache === 'keep' ? undefined : 0);
   const environment = changedEnvironment(rawEnvironment(), options.environmentChanges);
   const sysroot = sysrootOf(options);
   let bridges: Bridges | undefined;
   try {
     const guest = new LinuxProcess({
       ...processOptions(options, context, (made) => (bridges = made)),
-      ...(keepingMilliseconds === undefined ? {} : { keepingMilliseconds }),
+      keeping: keepingOf(options),
       ...(options.stats || options.bridgeReport ? { report: lastingReport() } : {}),
     });
     if (options.perfMap) {
@@ -74,7 +71,7 @@ export function run(options: RunOptions, context: RunContext): never {
     const { pid } = guest;
     const end = guest.run();
     guest.profiler?.finish();
-    guest.keepTranslations();
+    guest.keepTranslations(false);
     if (options.perfMap) finishPerfMap();
     if (options.stats) reportStatistics(guest);
     if (options.bridgeReport) for (const line of bridges?.reportLines() ?? []) guest.report(line);
@@ -174,6 +171,12 @@ function namesFunctions({ prof, perfMap }: RunOptions): boolean {
 /** JavaScript where somebody wants to see it, and for translations of few blocks, which are not worth a module. */
 function defaultBackend({ engine, dump }: RunOptions): BackendKind {
   return engine !== 'region' || (dump.includes('js') && !dump.includes('wasm')) ? 'js' : 'auto';
+}
+
+/** What becomes of this run's translations. */
+function keepingOf({ cache }: RunOptions): Keeping {
+  if (cache === 'wait') return 'wait';
+  return cache === 'keep' && (process.env.BRIDGE86_NO_KEEP ?? '') === '' ? 'background' : 'none';
 }
 
 /** Where translations are kept, unless the options or the environment have it otherwise. */

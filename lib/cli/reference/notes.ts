@@ -5,6 +5,7 @@ export const VARIABLES: readonly (readonly [name: string, text: string])[] = [
   ['BRIDGE86_BRIDGES', 'what --bridge would say: libraries, with commas between'],
   ['BRIDGE86_SYSROOT', 'the sysroot, unless -L names another'],
   ['BRIDGE86_NO_CACHE', 'set to anything: as --no-cache'],
+  ['BRIDGE86_NO_KEEP', 'set to anything: as --no-keep'],
   ['BRIDGE86_DEBUG', 'set to anything: internal errors come with a stack trace'],
   ['XDG_CACHE_HOME', 'where compiled code and translations are kept: in bridge86 below it (default: ~/.cache)'],
   ['XDG_DATA_HOME', 'where the sysroot is: in bridge86/sysroot below it (default: ~/.local/share)'],

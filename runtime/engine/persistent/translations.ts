@@ -15,8 +15,9 @@ import { Block, type KeptTranslations } from '../code-cache.js';
 import type { Dispatcher } from '../engine.js';
 import type { RegionCompiler } from '../region-compiler.js';
 import type { WasmBackend } from '../wasm-backend.js';
-import { divide } from './divide.js';
+import { divide, type Limits } from './divide.js';
 import { flowOf } from '../flow.js';
+import { compileWhole } from '../v8-flags.js';
 import { BLOCK, type CodeRange, ENTRY, Unit } from './unit.js';
 import { decodeUnit, encodeUnit, type HashMemory, type KeptModule, type UnitContents } from './unit-file.js';
 
@@ -32,12 +33,26 @@ export interface KeptOptions {
 const NAMED_BY = 1 << 16;
 /** Code that changes and is translated anew is not looked up again for ever. */
 const MAXIMUM_LOADS = 3;
-/** Fewer new blocks than this in a unit, or than this part of it, are not worth its file's being written again. */
+/** Fewer new blocks than this in a unit, or than this part of it, are not worth its file's being written again... */
 const WORTH_KEEPING = 16;
 const WORTH_KEEPING_SHARE = 1 / 32;
+/** ... unless they ran so often. */
+const WORTH_KEEPING_RUNS = 1000;
+/** A custom section of no name and nothing in it. */
+const EMPTY_SECTION = [0, 1, 0];
+/** Length of what stands for the machine code of a module of which V8 gives none. */
+const NO_MACHINE_CODE = 1;
+/** An indirect jump with as little before it is one of the procedure linkage table's: it goes to a function. */
+const LINKAGE_INSTRUCTIONS = 2;
+/** How long V8's optimising compiler takes for a byte of WebAssembly. */
+const COMPILING_MILLISECONDS = 1 / 2000;
 /** A file is not added to for ever. */
 const MAXIMUM_MODULES = 16;
-const LIMITS = { blocks: 400, instructions: 4000 };
+const LIMITS: Limits = { blocks: 1500, instructions: 8000 };
+/** Of functions that begin within one that is kept already. */
+const LIMITS_WITHIN: Limits = { blocks: 50, instructions: 400 };
+/** A place within a function that the dispatcher came to so often in one run is an entry. */
+const OFTEN_ENTERED = 16;
 const UNLINKED = 'unlinked';
 const HASH = 'hash';
 
@@ -247,38 +262,92 @@ export class PersistentTranslations implements KeptTranslations {
 
   // Keeping ---------------------------------------------------------------------------------------------------------------
 
-  /** Translates what was executed without a kept function, and writes the files; for about `budget` milliseconds at most. */
-  keep(budget: number): void {
-    if (this.dispatcher.sharesMemory || this.dispatcher.isWatched) return;
-    const started = performance.now();
-    const deadline = started + budget;
+  /** What was executed without a kept function, by unit, where it is worth keeping. */
+  private candidates(): Map<Seen, Block[]> {
     const byUnit = new Map<Seen, Block[]>();
+    if (this.dispatcher.sharesMemory || this.dispatcher.isWatched) return byUnit;
     for (const block of this.dispatcher.cache.all()) {
       const seen = this.seenAt(block.pc);
       if (!seen || block.end > seen.range.end || block.count <= block.keptCount) continue;
-      if (seen.unit && seen.unit.entryAt(block.pc) >= 0) continue;
-      let blocks = byUnit.get(seen);
-      if (!blocks) byUnit.set(seen, (blocks = []));
-      blocks.push(block);
+      const { unit } = seen;
+      if (unit && (unit.entryAt(block.pc) >= 0 || (unit.blockAt(block.pc) && !isOftenEntered(block)))) continue;
+      const blocks = byUnit.get(seen);
+      if (blocks) blocks.push(block);
+      else byUnit.set(seen, [block]);
     }
+    for (const [seen, blocks] of byUnit) if (!isWorthKeeping(seen.unit, blocks)) byUnit.delete(seen);
+    return byUnit;
+  }
+
+  isWorthKeeping(): boolean {
+    const isIncomplete = ({ unit }: Seen): boolean =>
+      unit !== undefined && unit.contents.modules.some(({ native }) => native.length === 0);
+    return this.candidates().size > 0 || this.seen.some(isIncomplete);
+  }
+
+  lock(waits: boolean): number {
+    return this.options.directory.lock(waits);
+  }
+
+  /**
+   * Translates what was executed without a kept function, and writes the files; for about `budget` milliseconds at most.
+   * @param compiles to machine code, too
+   */
+  keep(budget: number, compiles: boolean): void {
+    const started = performance.now();
+    const deadline = started + budget;
+    const byUnit = this.candidates();
     const called = new Set<number>();
     for (const [{ range }, blocks] of byUnit) {
       for (const block of blocks) {
         const flow = flowOf(block);
         for (const pc of flow.called) called.add(pc);
-        for (const pc of flow.next) if (pc >>> 0 < range.start || pc >>> 0 >= range.end) called.add(pc);
+        const onlyJumps = block.instructions.length <= LINKAGE_INSTRUCTIONS && block.targets !== null;
+        for (const pc of flow.next) if (onlyJumps || pc >>> 0 < range.start || pc >>> 0 >= range.end) called.add(pc);
       }
     }
     const order = [...byUnit].sort(([, a], [, b]) => b.length - a.length);
+    const uncompiled = new Map<string, UnitContents>();
+    for (const { name, unit } of this.seen) if (unit) uncompiled.set(name, unit.contents);
     for (const [seen, blocks] of order) {
       if (performance.now() > deadline) break;
-      if (seen.unit && !isWorthKeeping(seen.unit, blocks.length)) continue;
-      this.keepUnit(seen, blocks, called, deadline);
+      const contents = this.contentsOf(seen, blocks, called, deadline);
+      if (!contents) continue;
+      uncompiled.set(seen.name, contents);
+      this.write(seen.name, contents);
+    }
+    if (compiles) {
+      for (const [name, contents] of uncompiled)
+        if (performance.now() < deadline) this.compile(name, contents, deadline);
     }
     this.dispatcher.statistics.keepMilliseconds += performance.now() - started;
   }
 
-  private keepUnit(seen: Seen, executed: Block[], called: ReadonlySet<number>, deadline: number): void {
+  private write(name: string, contents: UnitContents): void {
+    this.options.directory.write(name, encodeUnit(contents, this.options.key, this.hashMemory()));
+  }
+
+  /** Adds machine code to a unit's file, which V8 makes at a few megabytes of WebAssembly a second. */
+  private compile(name: string, contents: UnitContents, deadline: number): void {
+    let changed = false;
+    const modules = contents.modules.map((module) => {
+      if (module.native.length > 0) return module;
+      if (performance.now() + module.bytes.length * COMPILING_MILLISECONDS > deadline) return module;
+      changed = true;
+      // V8 shares what it compiles between modules of the same bytes, and one that is in use is compiled otherwise.
+      const bytes = Uint8Array.from([...module.bytes, ...EMPTY_SECTION]);
+      return { ...module, bytes, native: new Uint8Array(compileWhole(bytes) ?? new ArrayBuffer(NO_MACHINE_CODE)) };
+    });
+    if (changed) this.write(name, { ...contents, modules });
+  }
+
+  /** The contents of a unit's file with what was executed in it. */
+  private contentsOf(
+    seen: Seen,
+    executed: Block[],
+    called: ReadonlySet<number>,
+    deadline: number,
+  ): UnitContents | undefined {
     const { range } = seen;
     const { cache } = this.dispatcher;
     const isInside = ({ pc, end }: { pc: number; end: number }): boolean => pc >>> 0 >= range.start && end <= range.end;
@@ -286,7 +355,8 @@ export class PersistentTranslations implements KeptTranslations {
       const block = cache.find(pc);
       return block && block.count > 0 && isInside(block) ? block : undefined;
     };
-    const functions = divide(executed, called, blockAt, LIMITS);
+    const limitsOf = ({ pc }: Block): Limits => (seen.unit?.blockAt(pc) ? LIMITS_WITHIN : LIMITS);
+    const functions = divide(executed, called, isOftenEntered, blockAt, limitsOf);
     const module = new ModuleBuilder({ relocatable: true });
     emitUnlinked(module, UNLINKED);
     const links = new Map<number, number>();
@@ -298,10 +368,9 @@ export class PersistentTranslations implements KeptTranslations {
     const pages = new Set<number>(seen.unit?.contents.pages);
     const numbers = new Map<number, number>();
     const readFlags = new Set<number>();
-    for (const blocks of functions) {
+    for (const { blocks, entries } of functions) {
       if (performance.now() > deadline) break;
-      const entry = blocks[0]!;
-      const { graph, liveness, looked } = this.compiler.regionOf(blocks, isInside);
+      const { graph, liveness, looked } = this.compiler.regionOf(entries, blocks, isInside);
       try {
         emitWasmRegion(module, graph, '', {
           liveness,
@@ -312,11 +381,13 @@ export class PersistentTranslations implements KeptTranslations {
         if (!(error instanceof Unsupported)) throw error;
         continue;
       }
-      numbers.set(entry.pc, module.size - 1);
-      if ((liveness.liveIn[0]! & FLAG_BITS) !== 0) readFlags.add(entry.pc);
+      entries.forEach(({ pc }, index) => {
+        numbers.set(pc, module.size - 1);
+        if ((liveness.liveIn[graph.entries[index]!]! & FLAG_BITS) !== 0) readFlags.add(pc);
+      });
       for (const block of [...blocks, ...looked]) addPages(pages, block);
     }
-    if (numbers.size === 0) return;
+    if (numbers.size === 0) return undefined;
     module.links = Array.from(links.keys(), (address) => numbers.get(address) ?? 0);
     const entries = [...numbers]
       .sort(([a], [b]) => a - b)
@@ -327,6 +398,7 @@ export class PersistentTranslations implements KeptTranslations {
       links: Int32Array.from(links.keys()),
       imports: module.helperImports.map(({ field, helper }) => ({ field, helper })),
       bytes: module.finish() as Uint8Array<ArrayBuffer>,
+      native: new Uint8Array(),
     };
     const all = new Map<number, { end: number; count: number; targets: readonly number[] | null }>();
     const old = seen.unit?.contents;
@@ -336,7 +408,7 @@ export class PersistentTranslations implements KeptTranslations {
         all.set(pc, seen.unit!.blockAt(pc)!);
       }
     }
-    for (const blocks of [executed, ...functions]) {
+    for (const blocks of [executed, ...functions.map((made) => made.blocks)]) {
       for (const block of blocks) {
         all.set(block.pc, block);
         addPages(pages, block);
@@ -352,19 +424,26 @@ export class PersistentTranslations implements KeptTranslations {
     });
     const pageNumbers = Int32Array.from(pages).sort();
     const hash = this.hashPages(pageNumbers);
-    if (hash === undefined) return;
+    if (hash === undefined) return undefined;
     const modules = [...(old?.modules ?? []), kept];
-    const contents: UnitContents = { pages: pageNumbers, hash, blocks, targets: Int32Array.from(targets), modules };
-    this.options.directory.write(seen.name, encodeUnit(contents, this.options.key, this.hashMemory()));
+    return { pages: pageNumbers, hash, blocks, targets: Int32Array.from(targets), modules };
   }
 }
 
+const isOftenEntered = ({ arrivals }: Block): boolean => arrivals >= OFTEN_ENTERED;
+
 const NONE: readonly number[] = [];
 
-function isWorthKeeping({ contents: { modules, blocks } }: Unit, count: number): boolean {
+function isWorthKeeping(unit: Unit | undefined, executed: readonly Block[]): boolean {
+  if (!unit) return true;
+  const { modules, blocks } = unit.contents;
+  if (modules.length >= MAXIMUM_MODULES) return false;
   const least = Math.max(WORTH_KEEPING, (blocks.length / BLOCK) * WORTH_KEEPING_SHARE);
-  return modules.length < MAXIMUM_MODULES && count >= least;
+  return executed.length >= least || executed.reduce((sum, block) => sum + runsOf(block), 0) >= WORTH_KEEPING_RUNS;
 }
+
+/** How often a block was interpreted in this run. */
+const runsOf = ({ count, keptCount }: Block): number => count - keptCount;
 
 function addPages(pages: Set<number>, { pc, end }: { pc: number; end: number }): void {
   const last = (end - 1) >>> PAGE_SHIFT;

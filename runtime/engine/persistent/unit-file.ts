@@ -4,7 +4,7 @@
  * their contents, and WebAssembly modules that can be put anywhere in the table.
  *
  * Layout, little-endian: magic, length of the header, checksum of all that follows it (64 bits), header (JSON), padding to
- * eight bytes, the arrays (i32) that the header counts, each module's bytes padded to eight.
+ * eight bytes, the arrays (i32) that the header counts, each module's bytes and its machine code padded to eight.
  */
 import type { FileContents } from '../../host/cache-directory.js';
 
@@ -17,6 +17,8 @@ export interface KeptModule {
   readonly links: Int32Array;
   readonly imports: readonly KeptImport[];
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What V8 compiled them to; empty where it has not. */
+  readonly native: Uint8Array<ArrayBuffer>;
 }
 export interface KeptImport {
   readonly field: string;
@@ -41,7 +43,14 @@ interface Header {
   pages: number;
   blocks: number;
   targets: number;
-  modules: { entries: number; functions: number; links: number; bytes: number; imports: KeptImport[] }[];
+  modules: {
+    entries: number;
+    functions: number;
+    links: number;
+    bytes: number;
+    native: number;
+    imports: KeptImport[];
+  }[];
 }
 
 /** 'b86t'. */
@@ -63,11 +72,12 @@ export function encodeUnit(unit: UnitContents, key: string, hash: HashMemory): F
     pages: unit.pages.length,
     blocks: unit.blocks.length,
     targets: unit.targets.length,
-    modules: unit.modules.map(({ entries, functions, links, bytes, imports }) => ({
+    modules: unit.modules.map(({ entries, functions, links, bytes, native, imports }) => ({
       entries: entries.length,
       functions,
       links: links.length,
       bytes: bytes.length,
+      native: native.length,
       imports: [...imports],
     })),
   };
@@ -76,7 +86,7 @@ export function encodeUnit(unit: UnitContents, key: string, hash: HashMemory): F
   const size =
     align(HEADER + text.length) +
     align(arrays.reduce((sum, array) => sum + array.byteLength, 0)) +
-    unit.modules.reduce((sum, { bytes }) => sum + align(bytes.length), 0);
+    unit.modules.reduce((sum, { bytes, native }) => sum + align(bytes.length) + align(native.length), 0);
   const memory = new WebAssembly.Memory({ initial: Math.ceil(size / WASM_PAGE) });
   const view = new DataView(memory.buffer);
   const target = new Uint8Array(memory.buffer);
@@ -89,9 +99,11 @@ export function encodeUnit(unit: UnitContents, key: string, hash: HashMemory): F
     at += array.byteLength;
   }
   at = align(at);
-  for (const { bytes } of unit.modules) {
-    target.set(bytes, at);
-    at += align(bytes.length);
+  for (const { bytes, native } of unit.modules) {
+    for (const part of [bytes, native]) {
+      target.set(part, at);
+      at += align(part.length);
+    }
   }
   view.setBigInt64(CHECKSUM, hash(memory, HEADER, size - HEADER), true);
   return { memory, size };
@@ -120,11 +132,18 @@ export function decodeUnit({ memory, size }: FileContents, key: string, hash: Ha
   const [pages, blocks, targets] = [numbers(header.pages), numbers(header.blocks), numbers(header.targets)];
   const lists = header.modules.map(({ entries, links }) => ({ entries: numbers(entries), links: numbers(links) }));
   at = align(at);
-  const modules = header.modules.map(({ bytes, functions, imports }, index): KeptModule => {
+  const part = (length: number): Uint8Array<ArrayBuffer> => {
     const start = at;
-    at += align(bytes);
-    return { ...lists[index]!, functions, imports, bytes: new Uint8Array(buffer, start, bytes) };
-  });
+    at += align(length);
+    return new Uint8Array(buffer, start, length);
+  };
+  const modules = header.modules.map(({ bytes, native, functions, imports }, index): KeptModule => ({
+    ...lists[index]!,
+    functions,
+    imports,
+    bytes: part(bytes),
+    native: part(native),
+  }));
   if (at !== size) return undefined;
   return { pages, hash: BigInt(header.hash), blocks, targets, modules };
 }

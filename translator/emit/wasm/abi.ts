@@ -23,6 +23,14 @@ export const Parameter = { address: 0, expected: 1, depth: 2, esp: 3, eax: 4 } a
 
 /** Guest code never lies here: no return goes to it. */
 export const NOWHERE = -1;
+/** What a caller expects that wants the flags whatever happens: no return goes there, so that all is stored. */
+export const FLAGS_WANTED = NOWHERE - 1;
+
+/** Slot of the table that never holds a region. */
+export const UNLINKED_SLOT = 0;
+
+/** (expected, depth) -> whether the guest is there now: the dispatcher does what is left of a call. */
+const FINISH_CALL = 'finishCall';
 
 /** Regions may call one another this deep on the host's stack; then they leave to the dispatcher. */
 export const MAXIMUM_CALL_DEPTH = 200;
@@ -34,7 +42,35 @@ export function returnNowhere(w: FunctionWriter, pushEax: () => void): void {
   w.op('return');
 }
 
-/** What an empty table slot holds: it stores what it is given, so that the caller leaves for the address. */
+/**
+ * Leaves for the dispatcher, the whole state being in memory. It goes on for who called with the rest of the call, however much
+ * of that is interpreted, so that one cold piece of code does not end all that wait for it. Where nobody did, and where the
+ * dispatcher is wanted for something else, everybody leaves.
+ */
+export function leaveCall(w: FunctionWriter, module: ModuleBuilder): void {
+  w.get(Parameter.depth);
+  w.state();
+  w.memory('i32.load', State.callDepth);
+  w.op('i32.gt_s');
+  w.get(Parameter.expected);
+  w.i32(FLAGS_WANTED);
+  w.op('i32.lt_u', 'i32.and');
+  w.open('if');
+  w.get(Parameter.expected);
+  w.get(Parameter.depth);
+  w.call(module.helper(FINISH_CALL, 2, true));
+  w.open('if');
+  for (const field of [State.esp, State.eax]) {
+    w.state();
+    w.memory('i32.load', field);
+  }
+  w.op('return');
+  w.close();
+  w.close();
+  returnNowhere(w, () => w.get(Parameter.eax));
+}
+
+/** What an empty table slot holds: it stores what it is given, and the dispatcher goes on at the address. */
 export function emitUnlinked(module: ModuleBuilder, name: string): void {
   const w = new FunctionWriter(name, REGION_SIGNATURE.parameters.length);
   w.useState(module.stateGlobal);
@@ -47,7 +83,7 @@ export function emitUnlinked(module: ModuleBuilder, name: string): void {
     w.get(parameter);
     w.memory('i32.store', field);
   }
-  returnNowhere(w, () => w.get(Parameter.eax));
+  leaveCall(w, module);
   module.add(w, REGION_SIGNATURE);
 }
 
@@ -56,16 +92,34 @@ export function emitEntrance(module: ModuleBuilder, name: string): void {
   const signature: Signature = { parameters: ['i32', 'i32'], results: ['i32'] };
   const w = new FunctionWriter(name, signature.parameters.length);
   w.useState(module.stateGlobal);
+  const expected = w.local('i32');
+  const esp = w.local('i32');
+  const eax = w.local('i32');
   w.get(1);
-  w.i32(NOWHERE);
-  w.i32(0);
-  for (const field of [State.esp, State.eax]) {
+  w.state();
+  w.memory('i32.load', State.expected);
+  w.i32(-1);
+  w.op('i32.xor');
+  w.tee(expected);
+  for (const field of [State.callDepth, State.esp, State.eax]) {
     w.state();
     w.memory('i32.load', field);
   }
   w.get(0);
   w.callIndirect(module.type(REGION_SIGNATURE));
-  w.op('drop', 'drop');
+  w.set(eax);
+  w.tee(esp);
+  w.open('if');
+  for (const [field, local] of [
+    [State.eip, expected],
+    [State.esp, esp],
+    [State.eax, eax],
+  ] as const) {
+    w.state();
+    w.get(local);
+    w.memory('i32.store', field);
+  }
+  w.close();
   w.state();
   w.memory('i32.load', State.eip);
   module.add(w, signature);
@@ -105,16 +159,19 @@ export function pushFound(w: FunctionWriter, module: ModuleBuilder, address: num
   w.get(address);
   w.op('i32.eq');
 }
-export function pushSlotOfEntry(w: FunctionWriter, entry: number): void {
-  w.get(entry);
-  w.memory('i32.load', SLOT);
+/** Pushes the slot of what an entry says (`SLOT`). */
+export function pushSlot(w: FunctionWriter, pushWord: () => void): void {
+  pushWord();
   w.i32(~READS_FLAGS);
   w.op('i32.and');
 }
-/** Pushes whether the region of an entry reads flags. */
-export function pushReadsFlags(w: FunctionWriter, entry: number): void {
+export function pushWordOf(w: FunctionWriter, entry: number): void {
   w.get(entry);
   w.memory('i32.load', SLOT);
+}
+/** Pushes whether the region reads flags of which the entry's word is in a local. */
+export function pushReadsFlags(w: FunctionWriter, word: number): void {
+  w.get(word);
   w.i32(0);
   w.op('i32.lt_s');
 }

@@ -14,14 +14,18 @@ import { Exit, State } from '../../state.js';
 import { hex } from '../javascript.js';
 import { variablesOf } from '../region-javascript.js';
 import {
+  FLAGS_WANTED,
+  leaveCall,
   MAXIMUM_CALL_DEPTH,
-  NOWHERE,
   Parameter,
   pushFound,
   pushReadsFlags,
-  pushSlotOfEntry,
+  pushSlot,
+  pushWordOf,
+  READS_FLAGS,
   REGION_SIGNATURE,
   returnNowhere,
+  UNLINKED_SLOT,
 } from './abi.js';
 import { planDispatch } from './dispatch.js';
 import { isInline, WasmEmitter } from './emitter.js';
@@ -30,15 +34,13 @@ import { VectorSlots } from './vector-slots.js';
 import { FunctionWriter } from './writer.js';
 import { X87Emitter, type X87Mode } from './x87-emitter.js';
 
-/** What a caller expects that wants the flags whatever happens: no return goes there, so that all is stored. */
-const FLAGS_WANTED = NOWHERE - 1;
-
 /** Ways out, with the guest address to go on at: to another region if there is one, to the dispatcher, to the interpreter. */
 const OUT = 'out';
 const LEAVE = 'leave';
 const SLOW = 'slow';
 /** The end of what is done first. */
 const ENTERED = 'entered';
+const FOUND = 'found';
 
 /** Imported: makes the system call that the registers ask for. Gives 0 where the guest goes on after it as if nothing was. */
 const SYSTEM_CALL = 'systemCall';
@@ -156,7 +158,7 @@ class RegionEmitter implements StructureSink {
     this.storeVariables(this.dirty);
     this.slots.store();
     emitter.storeState(State.eip, () => w.get(this.pc));
-    returnNowhere(w, () => w.get(Parameter.eax));
+    leaveCall(w, this.module);
     return w;
   }
 
@@ -233,7 +235,7 @@ class RegionEmitter implements StructureSink {
       w.get(Parameter.depth);
       w.get(Parameter.esp);
       w.get(Parameter.eax);
-      pushSlotOfEntry(w, this.entry);
+      pushSlot(w, () => pushWordOf(w, this.entry));
       w.returnCallIndirect(this.type);
     });
     w.get(this.pc);
@@ -562,20 +564,29 @@ class RegionEmitter implements StructureSink {
     }
   }
 
-  /** The callee's region is looked up in the jump table. Flags are computed for one that reads them. */
+  /** The callee's region is looked up in the jump table. Flags are computed for one that reads them, and for the dispatcher where there is none. */
   private callIndirect(called: Value, liveAfter: number, expected: number): void {
     const { emitter, w } = this;
     emitter.settle(this.isIn(liveAfter));
     emitter.push(called);
     w.set(this.pc);
-    pushFound(w, this.module, this.pc, this.entry);
     w.get(Parameter.depth);
     w.i32(MAXIMUM_CALL_DEPTH);
-    w.op('i32.le_s', 'i32.and', 'i32.eqz');
+    w.op('i32.gt_s');
     this.nested('if', '', () => {
       emitter.settleApart(() => true);
       w.get(this.pc);
       this.leaveBy(LEAVE);
+    });
+    this.nested('block', FOUND, () => {
+      pushFound(w, this.module, this.pc, this.entry);
+      this.nested('if', '', () => {
+        pushWordOf(w, this.entry);
+        w.set(this.entry);
+        w.branch(FOUND);
+      });
+      w.i32(UNLINKED_SLOT | READS_FLAGS);
+      w.set(this.entry);
     });
     const flags = this.dirty.filter(isFlag);
     if (flags.length > 0) {
@@ -587,7 +598,7 @@ class RegionEmitter implements StructureSink {
     }
     w.get(this.pc);
     this.pushArguments(liveAfter | ~FLAG_BITS, expected);
-    pushSlotOfEntry(w, this.entry);
+    pushSlot(w, () => w.get(this.entry));
     w.callIndirect(this.type);
   }
 }
