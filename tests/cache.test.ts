@@ -124,12 +124,15 @@ void tap.test('translations are kept in the background', { timeout: 240_000 }, a
     t.equal(second.stdout.toString(), first.stdout.toString(), 'output');
     rmSync(files()[0]!);
     await run('--no-keep');
-    const holder = spawn('flock', [join(home, 'bridge86/translations'), 'sleep', '600']);
+    const holder = spawn('flock', ['--no-fork', join(home, 'bridge86/translations'), 'sleep', '60'], {
+      stdio: 'ignore',
+    });
     await once(holder, 'spawn');
     await delay(300);
     const locked = await run();
     t.equal(locked.status, 0, 'while another process keeps translations: status');
     holder.kill();
+    await once(holder, 'exit');
     await delay(300);
     t.same(files(), [], 'nothing was kept, then');
   });
