@@ -3,7 +3,7 @@
  * so that neither waits for it. It has no descriptors, signals or parent of the guest's, the lowest priority, and a lock: one
  * is at work at a time for each cache.
  */
-import { HostBuffer, hostClose, hostOpen } from '../host/buffer.js';
+import { HostBuffer, hostClose, hostOpen, hostReadLink } from '../host/buffer.js';
 import { canFork, fork } from '../host/fork.js';
 import { syscall } from '../host/libc.js';
 import { Host } from './constants/host-syscalls.js';
@@ -17,6 +17,9 @@ const IOPRIO_WHO_PROCESS = 1;
 /** IOPRIO_CLASS_IDLE (include/uapi/linux/ioprio.h). */
 const IOPRIO_IDLE = 3 << 13;
 const LAST_SIGNAL = 64;
+const RLIMIT_CORE = 4;
+/** Descriptors above these are none that the emulator has opened. */
+const DESCRIPTORS = 1024;
 const O_RDWR = 2;
 const STANDARD_ERROR = 2;
 /** The parent waits for a child that sends no signal when it ends (wait4, __WCLONE). */
@@ -45,7 +48,7 @@ export function keepTranslations(guest: LinuxProcess, waits: boolean, goesOn: bo
   if (pid === 0) {
     // The next program is to find no child that it did not make: whoever adopts orphans gets this one.
     if (goesOn && !waits && fork(NO_SIGNAL) !== 0) exit();
-    leaveGuest(guest);
+    leaveGuest(guest, lock);
     try {
       engine.keepTranslations(BUDGET, true);
     } finally {
@@ -58,21 +61,30 @@ export function keepTranslations(guest: LinuxProcess, waits: boolean, goesOn: bo
 }
 
 /** Nobody is to notice that this process lives on. */
-function leaveGuest({ files, signals }: LinuxProcess): void {
+function leaveGuest({ files, signals }: LinuxProcess, lock: number): void {
   syscall(Host.setsid);
   syscall(Host.setpriority, PRIO_PROCESS, 0, LOWEST_PRIORITY);
   syscall(Host.ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
+  const buffer = new HostBuffer(128);
+  // Should V8 end this process, that is to leave nothing behind.
+  syscall(Host.setrlimit, RLIMIT_CORE, buffer.address);
   files.closeAll();
+  for (let fd = 0; fd < DESCRIPTORS; fd++) if (fd !== lock && !isOfNode(fd)) hostClose(fd);
   // Who writes an error message finds nobody.
   for (let fd = hostOpen(DEV_NULL, O_RDWR); fd >= 0; fd = hostOpen(DEV_NULL, O_RDWR)) {
     if (fd <= STANDARD_ERROR) continue;
     hostClose(fd);
     break;
   }
-  const buffer = new HostBuffer(128);
   syscall(Host.chdir, buffer.putCString(ROOT));
   for (let signal = 1; signal <= LAST_SIGNAL; signal++) signals.host.release(signal, 0);
   signals.host.setMask(0n);
+}
+
+/** V8's and libuv's way to wake themselves up, without which they abort; not a debugger's connection or an embedder's. */
+function isOfNode(fd: number): boolean {
+  const target = hostReadLink(new TextEncoder().encode(`/proc/self/fd/${fd}`));
+  return typeof target !== 'number' && /^(anon_inode|pipe):/.test(new TextDecoder().decode(target));
 }
 
 function exit(): never {
