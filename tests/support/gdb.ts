@@ -11,9 +11,10 @@ const hasGdb = spawnSync('gdb', ['-nx', '-batch', '-ex', 'set architecture i386'
 export const skip = hasGdb ? false : 'gdb is not installed';
 const SETTINGS = ['set pagination off', 'set confirm off', 'set width 0', `directory ${GUEST_SOURCES}/src`];
 
-/** What differs for no fault of ours: stacks, ids of processes and threads, paths, the way in. */
+/** What differs for no fault of ours: stacks, ids of processes and threads, paths, the times of files, the way in. */
 export function normal(text: string): string[] {
   return text
+    .replaceAll(/warning: Source file is more recent than executable\.\n/g, '')
     .split('\n')
     .filter(
       (line) =>
