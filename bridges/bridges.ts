@@ -340,6 +340,8 @@ export class Bridges implements EngineBridges {
   private adopt(): void {
     const { isNewProgram, places } = this.shared.news();
     if (isNewProgram) {
+      // Else what is taken over now would be forgotten when this thread maps a library itself.
+      this.context.noticeExec();
       this.places.clear();
       this.originals.clear();
     }
