@@ -121,6 +121,7 @@ void tap.test('translations are kept in the background', { timeout: 240_000 }, a
     t.equal(files().length, 1, 'a file comes to be');
     const second = await run('--stats', '--no-keep');
     t.ok(keptFunctions(second) > 0, 'it is used');
+    t.match(second.stderr, /interpreted blocks: 0\n/, 'nothing is interpreted');
     t.equal(second.stdout.toString(), first.stdout.toString(), 'output');
     rmSync(files()[0]!);
     await run('--no-keep');
