@@ -554,7 +554,8 @@ export class Dispatcher implements Engine {
     const { compiler } = this;
     const threshold = compiler ? compiler.threshold : Infinity;
     let block = this.blockAt(state[EIP]!);
-    block.count++;
+    // Functions that only generated code calls must become hot, too.
+    this.count(block, threshold);
     for (;;) {
       if (block.compiled !== null) {
         const left = this.runGenerated(block, expected, above);
