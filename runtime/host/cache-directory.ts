@@ -29,6 +29,8 @@ const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
 const OTHERS_WRITE = 0o022;
 const WASM_PAGE = 65536;
+/** One file is not to drive out all others. */
+const MAXIMUM_SHARE = 1 / 4;
 /** `struct linux_dirent64`: where its length and its name are. */
 const DIRENT = { length: 16, name: 19 } as const;
 /** A file that was read is marked as new again when its time is older than this: what is used stays. */
@@ -90,7 +92,7 @@ export class CacheDirectory {
 
   /** Replaces a file by the first `size` bytes of a memory, then removes the oldest files where there is too much. */
   write(name: string, { memory, size }: FileContents): boolean {
-    if (!this.make()) return false;
+    if (size > this.limit * MAXIMUM_SHARE || !this.make()) return false;
     const temporary = this.pathOf(`.${name}.${hostProcessId()}`);
     const fd = hostOpen(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     if (fd < 0) return false;

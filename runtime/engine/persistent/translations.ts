@@ -46,8 +46,9 @@ const NO_MACHINE_CODE = 1;
 const LINKAGE_INSTRUCTIONS = 2;
 /** How long V8's optimising compiler takes for a byte of WebAssembly. */
 const COMPILING_MILLISECONDS = 1 / 2000;
-/** A file is not added to for ever. */
-const MAXIMUM_MODULES = 16;
+/** A file is not added to for ever: all of it is read when the program starts, at some 5 ms a megabyte. */
+const MAXIMUM_MODULES = 8;
+const MAXIMUM_BYTES = 24 << 20;
 const LIMITS: Limits = { blocks: 1500, instructions: 8000 };
 /** Of functions that begin within one that is kept already. */
 const LIMITS_WITHIN: Limits = { blocks: 50, instructions: 400 };
@@ -437,7 +438,8 @@ const NONE: readonly number[] = [];
 function isWorthKeeping(unit: Unit | undefined, executed: readonly Block[]): boolean {
   if (!unit) return true;
   const { modules, blocks } = unit.contents;
-  if (modules.length >= MAXIMUM_MODULES) return false;
+  const size = modules.reduce((sum, { bytes, native }) => sum + bytes.length + native.length, 0);
+  if (modules.length >= MAXIMUM_MODULES || size >= MAXIMUM_BYTES) return false;
   const least = Math.max(WORTH_KEEPING, (blocks.length / BLOCK) * WORTH_KEEPING_SHARE);
   return executed.length >= least || executed.reduce((sum, block) => sum + runsOf(block), 0) >= WORTH_KEEPING_RUNS;
 }
