@@ -22,7 +22,7 @@ import { JUMP_TABLES_ADDRESS, JUMP_TABLES_END, State } from '../../translator/st
 import type { Block, CompiledFunction, Region } from './code-cache.js';
 import type { Dispatcher } from './engine.js';
 import type { Helper } from './environment.js';
-import type { KeptModule } from './persistent/unit-file.js';
+import { type KeptModule, NO_MACHINE_CODE } from './persistent/unit-file.js';
 import { moduleOf, optimising } from './v8-flags.js';
 
 /** Slots that the table has at first; it doubles when they are taken. */
@@ -204,7 +204,7 @@ export class WasmBackend {
     const placement = { base, links: base + functions };
     const helpers: Record<string, Helper> = {};
     for (const { field, helper } of imports) helpers[field] = this.helper(helper);
-    const compiled = native.length > 1 ? moduleOf(native, bytes) : undefined;
+    const compiled = native.length > NO_MACHINE_CODE ? moduleOf(native, bytes) : undefined;
     this.instance(compiled ?? new WebAssembly.Module(bytes), helpers, placement);
     return placement;
   }

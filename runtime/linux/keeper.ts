@@ -35,6 +35,12 @@ const ROOT = new TextEncoder().encode('/');
  * @param goesOn whether this process will run another program
  */
 export function keepTranslations(guest: LinuxProcess, waits: boolean, goesOn: boolean): void {
+  const started = performance.now();
+  keep(guest, waits, goesOn);
+  guest.engine.statistics.keepMilliseconds += performance.now() - started;
+}
+
+function keep(guest: LinuxProcess, waits: boolean, goesOn: boolean): void {
   const { engine } = guest;
   if (!engine.isWorthKeeping()) return;
   if (!canFork()) {

@@ -19,7 +19,14 @@ import { divide, type Limits } from './divide.js';
 import { flowOf } from '../flow.js';
 import { compileWhole } from '../v8-flags.js';
 import { BLOCK, type CodeRange, ENTRY, Unit } from './unit.js';
-import { decodeUnit, encodeUnit, type HashMemory, type KeptModule, type UnitContents } from './unit-file.js';
+import {
+  decodeUnit,
+  encodeUnit,
+  type HashMemory,
+  type KeptModule,
+  NO_MACHINE_CODE,
+  type UnitContents,
+} from './unit-file.js';
 
 export interface KeptOptions {
   readonly directory: CacheDirectory;
@@ -40,8 +47,6 @@ const WORTH_KEEPING_SHARE = 1 / 32;
 const WORTH_KEEPING_RUNS = 1000;
 /** A custom section of no name and nothing in it. */
 const EMPTY_SECTION = [0, 1, 0];
-/** Length of what stands for the machine code of a module of which V8 gives none. */
-const NO_MACHINE_CODE = 1;
 /** An indirect jump with as little before it is one of the procedure linkage table's: it goes to a function. */
 const LINKAGE_INSTRUCTIONS = 2;
 /** How long V8's optimising compiler takes for a byte of WebAssembly. */
@@ -295,8 +300,7 @@ export class PersistentTranslations implements KeptTranslations {
    * @param compiles to machine code, too
    */
   keep(budget: number, compiles: boolean): void {
-    const started = performance.now();
-    const deadline = started + budget;
+    const deadline = performance.now() + budget;
     const byUnit = this.candidates();
     const called = new Set<number>();
     for (const [{ range }, blocks] of byUnit) {
@@ -321,7 +325,6 @@ export class PersistentTranslations implements KeptTranslations {
       for (const [name, contents] of uncompiled)
         if (performance.now() < deadline) this.compile(name, contents, deadline);
     }
-    this.dispatcher.statistics.keepMilliseconds += performance.now() - started;
   }
 
   private write(name: string, contents: UnitContents): void {
@@ -336,7 +339,9 @@ export class PersistentTranslations implements KeptTranslations {
       if (performance.now() + module.bytes.length * COMPILING_MILLISECONDS > deadline) return module;
       changed = true;
       // V8 shares what it compiles between modules of the same bytes, and one that is in use is compiled otherwise.
-      const bytes = Uint8Array.from([...module.bytes, ...EMPTY_SECTION]);
+      const bytes = new Uint8Array(module.bytes.length + EMPTY_SECTION.length);
+      bytes.set(module.bytes);
+      bytes.set(EMPTY_SECTION, module.bytes.length);
       return { ...module, bytes, native: new Uint8Array(compileWhole(bytes) ?? new ArrayBuffer(NO_MACHINE_CODE)) };
     });
     if (changed) this.write(name, { ...contents, modules });

@@ -8,6 +8,8 @@
  */
 import type { FileContents } from '../../host/cache-directory.js';
 
+export const NO_MACHINE_CODE = 1;
+
 export interface KeptModule {
   /** Three numbers each: guest address, the number of the function that translates the code from there on, 1 if that reads flags. */
   readonly entries: Int32Array;
@@ -17,7 +19,7 @@ export interface KeptModule {
   readonly links: Int32Array;
   readonly imports: readonly KeptImport[];
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** What V8 compiled them to; empty where it has not. */
+  /** What V8 compiled them to; empty where it has not, of `NO_MACHINE_CODE` bytes where it gives nothing. */
   readonly native: Uint8Array<ArrayBuffer>;
 }
 export interface KeptImport {
